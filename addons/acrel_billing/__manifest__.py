@@ -11,10 +11,7 @@
         "l10n_cn",
         "portal",
     ],
-    "data": [
-    ],
-    "demo": [
-    ],
-    "assets": {
-    },
+    "data": [],
+    "demo": [],
+    "assets": {},
 }
