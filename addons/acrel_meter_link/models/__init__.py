@@ -1,0 +1,16 @@
+from . import (
+    abstract_notify,
+    command,
+    engine,
+    event,
+    installation,
+    link,
+    link_candidate,
+    link_worker,
+    meter,
+    meter_engine,
+    meter_live,
+    output,
+    output_observed,
+    reading,
+)

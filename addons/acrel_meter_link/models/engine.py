@@ -1,0 +1,216 @@
+"""The engine's pass over what arrived."""
+
+import logging
+
+import psycopg2
+
+from odoo import api, fields, models
+from odoo.service.model import PG_CONCURRENCY_EXCEPTIONS_TO_RETRY
+from odoo.tools import SQL, split_every
+
+_logger = logging.getLogger(__name__)
+
+# One transaction handles at most this many records, so that users never wait long for their rows.
+BATCH = 1000
+
+# What is no record's fault: the pass is repeated, or the connection made anew.
+NOT_THE_RECORD = (
+    *PG_CONCURRENCY_EXCEPTIONS_TO_RETRY,
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+)
+
+# Kind of work: model, hook, table and key of what the link writes, its counter, table of marks.
+WORK = {
+    "readings": (
+        "acrel.meter",
+        "_on_readings",
+        SQL("acrel_meter_live"),
+        SQL("meter_id"),
+        SQL("reading_id"),
+        SQL("acrel_engine_meter_mark"),
+    ),
+    "observed": (
+        "acrel.output",
+        "_on_observed",
+        SQL("acrel_output_live"),
+        SQL("output_id"),
+        SQL("change"),
+        SQL("acrel_engine_output_mark"),
+    ),
+}
+
+
+class AcrelEngine(models.AbstractModel):
+    """Turns what the link process wrote into effects, each once.
+
+    A mark per meter and output says how far it came; it moves in the transaction of the effects.
+    A record that fails keeps its mark, has an event that lasts, and is tried again at every sweep
+    without holding up the others.
+    """
+
+    _name = "acrel.engine"
+    _description = "Engine"
+
+    @api.model
+    def _run_pass(self, sweep=True):
+        """Do one whole pass in the current transaction.
+
+        :param bool sweep: also try again what failed before
+        """
+        for work in WORK:
+            for batch in self._pending(work, sweep):
+                self._handle(work, batch)
+        self._tick()
+
+    @api.model
+    def _pending(self, work, sweep):
+        """Return what is beyond its mark, as of now.
+
+        :return: batches, each a list of ids
+        """
+        model, _hook, live, key, counter, marks = WORK[work]
+        self.env.flush_all()
+        self.env.cr.execute(
+            SQL(
+                """SELECT l.%(key)s FROM %(live)s l
+                     JOIN %(table)s r ON r.id = l.%(key)s
+                LEFT JOIN %(marks)s m ON m.%(key)s = l.%(key)s
+                    WHERE l.%(counter)s > COALESCE(m.%(counter)s, 0)
+                 ORDER BY l.%(counter)s""",
+                live=live,
+                key=key,
+                counter=counter,
+                marks=marks,
+                table=SQL.identifier(self.env[model]._table),
+            )
+        )
+        ids = [row[0] for row in self.env.cr.fetchall()]
+        if ids and not sweep:
+            failing = set(self._failing(model).ids)
+            ids = [one for one in ids if one not in failing]
+        return list(split_every(BATCH, ids, list))
+
+    @api.model
+    def _handle(self, work, ids):
+        """Call the hook of a kind of work for these ids and move their marks."""
+        model, hook, live, key, counter, marks = WORK[work]
+        # marks as of the snapshot that the hook sees, which is this transaction's
+        self.env.cr.execute(
+            SQL("SELECT %s, %s FROM %s WHERE %s = ANY(%s)", key, counter, live, key, ids)
+        )
+        reached = dict(self.env.cr.fetchall())
+        records = self.env[model].with_context(active_test=False).browse(reached).exists()
+        failing = self._failing(model) & records
+        failed = self._each(failing, hook)
+        rest = records - failing
+        try:
+            with self.env.cr.savepoint():
+                getattr(rest, hook)()
+        except NOT_THE_RECORD:
+            raise
+        except Exception:
+            _logger.warning(
+                "%s of %s records failed together; each is handled alone", hook, len(rest)
+            )
+            failed |= self._each(rest, hook)
+        done = records - failed
+        self.env.cr.execute(
+            SQL(
+                """INSERT INTO %(marks)s (%(key)s, %(counter)s)
+                   SELECT * FROM unnest(%(ids)s::integer[], %(values)s::bigint[])
+              ON CONFLICT (%(key)s) DO UPDATE SET %(counter)s = EXCLUDED.%(counter)s""",
+                marks=marks,
+                key=key,
+                counter=counter,
+                ids=done.ids,
+                values=[reached[one] for one in done.ids],
+            )
+        )
+        self._end_failures(done & failing)
+
+    @api.model
+    def _tick(self):
+        """Do what time alone brings, and tell open screens about events."""
+        self.env["acrel.meter"]._on_tick()
+        self.env["acrel.event"]._announce()
+
+    @api.model
+    def _each(self, records, hook):
+        """Call a method of each record in its own savepoint.
+
+        A failure is logged and opens an event; it stops no other record. Errors of the database
+        itself go through, since the whole transaction is to be repeated.
+
+        :param hook: name of the method, or a function of one record
+        :return: the records that failed
+        """
+        failed = records.browse()
+        for record in records:
+            try:
+                with self.env.cr.savepoint():
+                    if callable(hook):
+                        hook(record)
+                    else:
+                        getattr(record, hook)()
+            except NOT_THE_RECORD:
+                raise
+            except Exception as error:
+                _logger.exception("The engine could not handle %s", record)
+                self._report_failure(record, error)
+                failed |= record
+        return failed
+
+    @api.model
+    def _subject(self, record):
+        """Return the fields by which an event names a record of this layer or above."""
+        if record._name == "acrel.meter":
+            return {"meter_id": record.id}
+        if record._name == "acrel.output":
+            return {"meter_id": record.meter_id.id, "output_id": record.id}
+        return {}
+
+    @api.model
+    def _report_failure(self, record, error):
+        """Open an event about a record that failed, unless one lasts."""
+        subject = self._subject(record)
+        name = f"{record._name},{record.id}"
+        lasting = self.env["acrel.event"].search_count(
+            [("kind", "=", "engine_error"), ("end_at", "=", False), ("record_ref", "=", name)],
+            limit=1,
+        )
+        if not lasting:
+            self.env["acrel.event"].create(
+                {
+                    **subject,
+                    "kind": "engine_error",
+                    "severity": "alarm",
+                    "begin_at": fields.Datetime.now(),
+                    "record_ref": name,
+                    "message": f"{type(error).__name__}: {error}",
+                }
+            )
+
+    @api.model
+    def _failing(self, model):
+        """Return the records of a model whose last attempt failed."""
+        names = (
+            self.env["acrel.event"]
+            .search([("kind", "=", "engine_error"), ("end_at", "=", False)])
+            .mapped("record_ref")
+        )
+        ids = [
+            int(name.rpartition(",")[2]) for name in names if name and name.startswith(f"{model},")
+        ]
+        return self.env[model].with_context(active_test=False).browse(ids).exists()
+
+    @api.model
+    def _end_failures(self, records):
+        """End the events about records that were handled now."""
+        self.env["acrel.event"].search(
+            [
+                ("kind", "=", "engine_error"),
+                ("end_at", "=", False),
+                ("record_ref", "in", [f"{one._name},{one.id}" for one in records]),
+            ]
+        ).end_at = fields.Datetime.now()

@@ -1,0 +1,138 @@
+"""What happened."""
+
+from odoo import api, fields, models
+from odoo.fields import Domain
+
+from ..access import require
+from ..acrel_link import events
+
+# People's words for the kinds of this layer; those above add theirs by `selection_add`.
+KIND_LABELS = {
+    "link_replaced": "Connection replaced",
+    "link_mismatch": "Identity differs",
+    "link_abuse": "Connection cut for its frames",
+    "close_refused": "Closing refused",
+    "close_failed": "Closing failed",
+    "close_expired": "Closing expired",
+    "open_failed": "Opening failed",
+    "feedback_mismatch": "Contactor and relay disagree",
+    "opened_itself": "Contactor opened by itself",
+    "closed_itself": "Contactor closed by itself",
+    "guard_tripped": "Limit reached",
+    "guard_held": "Limit reached, not opened",
+    "register_fell": "Energy register fell",
+    "reading_refused": "Reading refused",
+    "meter_alarm": "Alarm of the meter",
+    "meter_silent": "Meter silent",
+    "engine_error": "Not handled",
+}
+
+
+class AcrelEvent(models.Model):
+    """Something that happened to a link, meter or output, of a moment or from begin to end.
+
+    Inserted by the link process (by SQL) and by the engine. The only thing a person does with an
+    event is to acknowledge it.
+    """
+
+    _name = "acrel.event"
+    _description = "Meter Event"
+    _order = "begin_at desc, id desc"
+    _rec_name = "kind"
+    # the link process inserts rows by SQL
+    _log_access = False
+
+    kind = fields.Selection(
+        [(kind, KIND_LABELS.get(kind, kind)) for kind in events.KINDS],
+        required=True,
+        readonly=True,
+        index=True,
+    )
+    severity = fields.Selection(
+        [("info", "Information"), ("warning", "Warning"), ("alarm", "Alarm")],
+        required=True,
+        readonly=True,
+    )
+    meter_id = fields.Many2one("acrel.meter", index=True, readonly=True, ondelete="cascade")
+    link_id = fields.Many2one("acrel.link", index=True, readonly=True, ondelete="cascade")
+    output_id = fields.Many2one("acrel.output", index=True, readonly=True, ondelete="cascade")
+    begin_at = fields.Datetime("Begin", required=True, readonly=True, index=True)
+    end_at = fields.Datetime("End", readonly=True, help="Empty: it lasts.")
+    message = fields.Text(readonly=True)
+    record_ref = fields.Char(
+        "Record",
+        readonly=True,
+        help="Model and id of the record that the engine could not handle.",
+    )
+    acknowledged_by_id = fields.Many2one("res.users", readonly=True)
+    acknowledged_at = fields.Datetime("Acknowledged", readonly=True)
+    announced = fields.Boolean(
+        readonly=True, help="Open screens of operators were told about the event."
+    )
+
+    _open_per_kind = models.Index("(kind, meter_id) WHERE end_at IS NULL")
+    _to_announce = models.Index("(id) WHERE announced IS NOT TRUE")
+
+    @api.model
+    def _open(self, kind, meters):
+        """Return the events of a kind that last, by meter.
+
+        :return: {meter: its newest lasting event}
+        """
+        lasting = self.search(
+            [("kind", "=", kind), ("end_at", "=", False), ("meter_id", "!=", False)], order="id"
+        )
+        ids = set(meters._origin.ids)
+        return {event.meter_id: event for event in lasting if event.meter_id.id in ids}
+
+    def action_acknowledge(self):
+        """Note who has seen the events; what was acknowledged before stays as it is."""
+        require(self.env, "group_operator")
+        self.check_access("read")
+        self.sudo().filtered_domain([("acknowledged_at", "=", False)]).write(
+            {"acknowledged_by_id": self.env.uid, "acknowledged_at": fields.Datetime.now()}
+        )
+
+    def _company(self):
+        """Return the company that the event concerns; empty when it concerns none."""
+        self.ensure_one()
+        return (self.output_id.meter_id or self.meter_id or self.link_id).company_id
+
+    @api.model
+    def _announce(self):
+        """Tell the operators of the companies concerned about events they were not told of."""
+        fresh = self.search(
+            Domain("announced", "=", False) & Domain("severity", "!=", "info"), order="id"
+        )
+        self.search([("announced", "=", False)]).announced = True
+        if not fresh:
+            return
+        operators = self.env.ref("acrel_meter_link.group_operator").all_user_ids
+        for user in operators.filtered("active"):
+            mine = fresh.filtered(lambda event, user=user: event._company() <= user.company_ids)
+            for event in mine.with_context(lang=user.lang):
+                announcement = event._announcement()
+                user._bus_send("acrel_event", announcement)
+                if event.severity == "alarm":
+                    user._bus_send(
+                        "simple_notification",
+                        {
+                            "type": "danger",
+                            "sticky": True,
+                            "title": announcement["title"],
+                            "message": f"{announcement['subject']}: {announcement['message']}",
+                        },
+                    )
+
+    def _announcement(self):
+        """Return the event as operators' screens show it, in the language of the context."""
+        self.ensure_one()
+        kinds = dict(self._fields["kind"]._description_selection(self.env))
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "title": kinds.get(self.kind, self.kind),
+            "severity": self.severity,
+            "subject": (self.output_id or self.meter_id or self.link_id).display_name or "",
+            "message": self.message or "",
+        }

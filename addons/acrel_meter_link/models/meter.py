@@ -1,0 +1,178 @@
+"""Meters."""
+
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+from ..access import require
+
+# A read asked for by a person that the meter did not answer by then is worth nothing.
+READ_EXPIRES = timedelta(seconds=30)
+
+
+class AcrelMeter(models.Model):
+    """A metering device behind a link, found there by its slave address."""
+
+    _name = "acrel.meter"
+    _description = "Meter"
+    _inherit = ["acrel.link.notify", "mail.thread"]
+    _order = "name, id"
+    _check_company_auto = True
+
+    name = fields.Char(required=True, tracking=True)
+    serial = fields.Char(
+        help="Serial number of the meter itself. For a meter with a built-in wireless module it "
+        "is the link's.",
+    )
+    active = fields.Boolean(default=True)
+    profile = fields.Selection(
+        [("adw300", "Acrel ADW300")],
+        required=True,
+        default="adw300",
+        help="Register map of the meter.",
+    )
+    link_id = fields.Many2one(
+        "acrel.link",
+        index=True,
+        tracking=True,
+        check_company=True,
+        ondelete="restrict",
+        help="Connection the meter is behind. Without one nothing is read or switched.",
+    )
+    slave_address = fields.Integer(
+        required=True,
+        default=1,
+        aggregator=None,
+        help="Modbus address behind the link, 1 to 247.",
+    )
+    company_id = fields.Many2one(
+        "res.company", required=True, index=True, default=lambda self: self.env.company
+    )
+    silence_minutes = fields.Integer(
+        "Silent After (min)",
+        aggregator=None,
+        help="Without a reading for this long, the meter counts as silent. 0: three upload "
+        "intervals of its link, at least 15 minutes.",
+    )
+    output_ids = fields.One2many("acrel.output", "meter_id", string="Outputs")
+    installation_ids = fields.One2many("acrel.installation", "meter_id", string="Installations")
+    event_count = fields.Integer(compute="_compute_event_count", string="Open Events")
+
+    _slave_range = models.Constraint(
+        "CHECK (slave_address BETWEEN 1 AND 247)", "A Modbus address lies between 1 and 247."
+    )
+    _silence_positive = models.Constraint(
+        "CHECK (silence_minutes >= 0)", "The time after which a meter is silent is not negative."
+    )
+    _link_slave_unique = models.UniqueIndex(
+        "(link_id, slave_address) WHERE active AND link_id IS NOT NULL",
+        "Another meter behind this link already has this address.",
+    )
+
+    def _compute_event_count(self):
+        """Count what is not over yet."""
+        counts = dict(
+            self.env["acrel.event"]._read_group(
+                [("meter_id", "in", self.ids), ("end_at", "=", False), ("severity", "!=", "info")],
+                ["meter_id"],
+                ["__count"],
+            )
+        )
+        for meter in self:
+            meter.event_count = counts.get(meter, 0)
+
+    @api.constrains("link_id", "active")
+    def _check_link_active(self):
+        """A meter in use stands behind a link in use."""
+        for meter in self:
+            if meter.active and meter.link_id and not meter.link_id.active:
+                raise ValidationError(
+                    self.env._(
+                        "The link %(link)s of meter %(meter)s is archived. Restore it first.",
+                        link=meter.link_id.display_name,
+                        meter=meter.display_name,
+                    )
+                )
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_measured(self):
+        """Readings are evidence: a meter that has some is archived, not deleted."""
+        for meter in self:
+            self.env.cr.execute(
+                "SELECT 1 FROM acrel_reading_raw WHERE meter_id = %s LIMIT 1", [meter.id]
+            )
+            if self.env.cr.fetchone():
+                raise UserError(
+                    self.env._(
+                        "Meter %(meter)s has readings, which are kept as evidence. Archive it "
+                        "instead of deleting it.",
+                        meter=meter.display_name,
+                    )
+                )
+
+    def unlink(self):
+        """Override to take the rows outside the ORM along."""
+        ids = self.ids
+        result = super().unlink()
+        for table in ("acrel_meter_live", "acrel_engine_meter_mark"):
+            self.env.cr.execute(f"DELETE FROM {table} WHERE meter_id = ANY(%s)", [ids])
+        return result
+
+    def _installation_at(self, moment):
+        """Return the installation of this meter that is valid at ``moment`` (UTC)."""
+        self.ensure_one()
+        return self.installation_ids._at(moment)
+
+    def action_read_now(self):
+        """Ask the link process for a reading of each meter."""
+        require(self.env, "group_operator")
+        self.check_access("read")
+        now = fields.Datetime.now()
+        for meter in self:
+            if not meter.link_id.online:
+                raise UserError(
+                    self.env._(
+                        "Meter %(meter)s cannot be read now: its link is not connected.",
+                        meter=meter.display_name,
+                    )
+                )
+        self.env["acrel.command"].sudo().create(
+            [
+                {
+                    "meter_id": meter.id,
+                    "kind": "read",
+                    "origin": "user",
+                    "state": "queued",
+                    "requested_at": now,
+                    "expires_at": now + READ_EXPIRES,
+                    "requested_by_id": self.env.uid,
+                }
+                for meter in self
+            ]
+        )
+        self._notify_link()
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "type": "success",
+                "message": self.env._("The reading is asked for and arrives within seconds."),
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }
+
+    def action_readings(self):
+        """Open the readings of the meter."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("acrel_meter_link.action_reading")
+        action["domain"] = [("meter_id", "=", self.id)]
+        return action
+
+    def action_events(self):
+        """Open the events of the meter."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("acrel_meter_link.action_event")
+        action["domain"] = [("meter_id", "=", self.id)]
+        action["context"] = {"search_default_open": 1}
+        return action

@@ -1,0 +1,54 @@
+"""The tables outside the ORM: made at install and upgrade, dropped at uninstall.
+
+Imports nothing of Odoo, so that the supervisor can refresh the rights before a registry is there.
+"""
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+LINK_ROLE = "acrel_link"
+"""Database role of the link process; roles belong to the cluster, so its name is fixed."""
+
+TABLES = (
+    "acrel_reading_raw",
+    "acrel_meter_live",
+    "acrel_upload_seen",
+    "acrel_reading_quarantine",
+    "acrel_link_live",
+    "acrel_output_wanted",
+    "acrel_output_live",
+    "acrel_link_worker",
+    "acrel_engine_meter_mark",
+    "acrel_engine_output_mark",
+)
+SEQUENCES = ("acrel_reading_id_seq", "acrel_change_seq", "acrel_link_epoch_seq")
+FUNCTIONS = ("acrel_reading_ensure_partition(date)",)
+
+
+def apply(cr):
+    """Create what is missing of ``acrel_link/schema.sql``; idempotent."""
+    cr.execute((_HERE / "acrel_link" / "schema.sql").read_text())
+
+
+def grant(cr):
+    """Give the link's role exactly the rights it needs, when that role exists.
+
+    :return: whether the role exists
+    """
+    cr.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LINK_ROLE,))
+    if not cr.fetchone():
+        return False
+    cr.execute((_HERE / "grants.sql").read_text())
+    return True
+
+
+def drop(cr):
+    """Drop everything that `apply` made, with the partitions and the rights on it."""
+    cr.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LINK_ROLE,))
+    if cr.fetchone():
+        cr.execute((_HERE / "revoke.sql").read_text())
+    # partitions go with their table
+    cr.execute(f"DROP TABLE IF EXISTS {', '.join(TABLES)} CASCADE")
+    cr.execute(f"DROP FUNCTION IF EXISTS {', '.join(FUNCTIONS)}")
+    cr.execute(f"DROP SEQUENCE IF EXISTS {', '.join(SEQUENCES)}")
