@@ -104,7 +104,9 @@ class Apt:
             check=False,
         ).stdout
         for block in shown.split("\n\n"):
-            fields = dict(re.findall(r"^(Package|Version|Filename|SHA256): (.+)$", block, re.MULTILINE))
+            fields = dict(
+                re.findall(r"^(Package|Version|Filename|SHA256): (.+)$", block, re.MULTILINE)
+            )
             if len(fields) == 4 and fields["Package"] == name.split(":")[0]:
                 return Package(
                     name, fields["Version"], Path(fields["Filename"]).name, fields["SHA256"]
@@ -192,7 +194,9 @@ class Apt:
         )
         files = list(folder.glob("*.deb"))
         if len(files) != 1 or _sha256(files[0]) != package.sha256:
-            raise Refused(f"The download of {package.name} is not the file Debian's index describes.")
+            raise Refused(
+                f"The download of {package.name} is not the file Debian's index describes."
+            )
         files[0].replace(path)
         return path
 

@@ -51,7 +51,14 @@ def machine_stanzas() -> list[Stanza]:
     """Read every enabled binary source of the machine, in both of apt's formats."""
     need("apt-get", "to download Odoo 19 from Debian; or name an Odoo 19 of yours by ODOO_HOME")
     shown = run(
-        ["apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"],
+        [
+            "apt-config",
+            "shell",
+            "LIST",
+            "Dir::Etc::sourcelist/f",
+            "PARTS",
+            "Dir::Etc::sourceparts/d",
+        ],
         fails="The machine's apt settings cannot be read:",
     )
     places = dict(word.split("=", 1) for word in shlex.split(shown))

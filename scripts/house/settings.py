@@ -1,0 +1,129 @@
+"""What a person may set: by environment, or in `odoo.conf`; checked before anything starts."""
+
+import configparser
+import dataclasses
+import os
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import paths
+from .errors import Refused
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings of `scripts/run`."""
+
+    database: str = "acrel"
+    http_port: int = 8069
+    link_port: int = 8450
+    meters: int = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedServer:
+    """A PostgreSQL server that a person named, instead of the private one."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read and check the settings of `scripts/run`."""
+    conf = odoo_conf()
+    default = Settings()
+    settings = Settings(
+        database=_database(environment, "ACREL_DB", default.database),
+        http_port=_whole(
+            environment, "ACREL_HTTP_PORT", conf.get("http_port", str(default.http_port)), 1, 65535
+        ),
+        link_port=_whole(environment, "ACREL_LINK_PORT", str(default.link_port), 1, 65535),
+        meters=_whole(environment, "ACREL_METERS", str(default.meters), 0, 10_000),
+    )
+    if settings.http_port == settings.link_port:
+        raise Refused(
+            f"ACREL_HTTP_PORT and ACREL_LINK_PORT are both {settings.http_port}; "
+            "give Odoo and the meters different ports."
+        )
+    return settings
+
+
+def odoo_conf() -> dict[str, str]:
+    """Read the section `[options]` of the project's odoo.conf."""
+    return read_conf(paths.ROOT / "odoo.conf")
+
+
+def read_conf(file: Path) -> dict[str, str]:
+    """Read the section `[options]` of one of Odoo's configuration files."""
+    parser = configparser.RawConfigParser()
+    try:
+        with open(file, encoding="utf-8") as text:
+            parser.read_file(text)
+        return dict(parser["options"])
+    except (OSError, configparser.Error, KeyError) as error:
+        raise Refused(f"{file} cannot be read as Odoo's configuration: {error}") from error
+
+
+def named_server(environment: Mapping[str, str]) -> NamedServer | None:
+    """Give the server named by odoo.conf or by PGHOST, or None for the private one."""
+    conf = {
+        name: value
+        for name, value in odoo_conf().items()
+        if value and value.lower() not in ("false", "none")
+    }
+    host = environment.get("PGHOST") or conf.get("db_host")
+    if not host:
+        return None
+    return NamedServer(
+        host=host,
+        port=_whole(environment, "PGPORT", conf.get("db_port", "5432"), 1, 65535),
+        user=environment.get("PGUSER") or conf.get("db_user") or "odoo",
+        password=environment.get("PGPASSWORD") or conf.get("db_password"),
+    )
+
+
+def check_free(port: int, variable: str, what: str) -> None:
+    """Refuse a port that another program holds."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise Refused(
+                f"Port {port}, meant for {what}, cannot be used ({error.strerror}); "
+                f"stop the program that holds it or set {variable} to another port."
+            ) from error
+
+
+def free_port() -> int:
+    """Find a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return probe.getsockname()[1]
+
+
+def _whole(environment: Mapping[str, str], name: str, default: str, least: int, most: int) -> int:
+    text = environment.get(name) or default
+    if not re.fullmatch(r"\d{1,6}", text.strip()) or not least <= int(text) <= most:
+        raise Refused(f"{name} is {text!r}; it must be a whole number from {least} to {most}.")
+    return int(text)
+
+
+def _database(environment: Mapping[str, str], name: str, default: str) -> str:
+    text = environment.get(name) or default
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) or text in (
+        "postgres",
+        "template0",
+        "template1",
+    ):
+        raise Refused(
+            f"{name} is {text!r}; a database name here is 1 to 40 lower-case letters, digits and _, "
+            "begins with a letter, and is none of PostgreSQL's own."
+        )
+    return text

@@ -1,0 +1,116 @@
+"""The processes of one database: the Odoo server, the link with its engine, simulated meters."""
+
+import contextlib
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import paths
+from .children import Child
+from .odoo_command import OdooCommand
+from .settings import LOOPBACK, free_port
+
+READY_SECONDS = 120
+
+
+class Stack:
+    """Starts the shipped commands on one database and stops them again.
+
+    Each `start_…` returns when the process is ready; `stop` ends all of them, the last started first.
+    A process can be started, stopped or killed alone, as the faults of the tests need it.
+    """
+
+    def __init__(
+        self,
+        odoo: OdooCommand,
+        database: str,
+        *,
+        http_port: int | None = None,
+        link_port: int | None = None,
+        logs: Path | None = None,
+    ):
+        self.odoo = odoo
+        self.database = database
+        self.http_port = http_port or free_port()
+        self.link_port = link_port or free_port()
+        self.logs = paths.make(logs or paths.LOGS)
+        self.children: list[Child] = []
+
+    @property
+    def url(self) -> str:
+        """The one address of the pages."""
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def link_address(self) -> str:
+        """What meters connect to."""
+        return f"{LOOPBACK}:{self.link_port}"
+
+    def env(self) -> dict[str, str]:
+        """Give the environment of this database's processes."""
+        return {
+            **self.odoo.env(),
+            "ACREL_LINK_DSN": self.odoo.server.link_dsn(self.database),
+            "ACREL_LINK_LISTEN": self.link_address,
+        }
+
+    def start_odoo(self, *words: str) -> Child:
+        """Start the Odoo server; pages and websockets answer when this returns."""
+        child = self._start(
+            "Odoo",
+            "server",
+            "-d",
+            self.database,
+            f"--db-filter=^{self.database}$",
+            f"--http-port={self.http_port}",
+            *words,
+        )
+        child.wait_until(self.odoo_answers, READY_SECONDS, f"answering on {self.url}")
+        return child
+
+    def start_link(self, *words: str, env: Mapping[str, str] | None = None) -> Child:
+        """Start `odoo meter_link`; meters can connect when this returns."""
+        child = self._start("meter_link", "meter_link", "-d", self.database, *words, env=env)
+        child.wait_until(self.link_answers, READY_SECONDS, f"listening on {self.link_address}")
+        return child
+
+    def start_simulator(self, *words: str) -> Child:
+        """Start `odoo meter_simulator` against the link; what it is asked stands in its own --help."""
+        return self._start("meter_simulator", "meter_simulator", *words)
+
+    def _start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> Child:
+        child = Child(
+            name,
+            self.odoo.line(*words),
+            log=self.logs / f"{name.lower()}-{self.database}.log",
+            env={**self.env(), **(env or {})},
+            cwd=self.odoo.folder,
+        )
+        self.children.append(child)
+        return child
+
+    def odoo_answers(self) -> bool:
+        """Say whether the server serves pages."""
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            with urllib.request.urlopen(f"{self.url}/web/health", timeout=10) as answer:
+                return answer.status == 200
+        return False
+
+    def link_answers(self) -> bool:
+        """Say whether the link accepts connections."""
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.link_port), 2):
+            return True
+        return False
+
+    def stop(self) -> None:
+        """Stop every process that still runs."""
+        while self.children:
+            self.children.pop().stop()
+
+    def __enter__(self) -> "Stack":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

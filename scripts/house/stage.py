@@ -1,0 +1,125 @@
+"""Where tests and benches play: a cluster of their own, template databases, processes on clones.
+
+    with Stage.open() as stage:
+        with stage.stack("e2e_driver") as stack:      # a clone of the demonstration's database
+            stack.start_odoo()
+            stack.start_link()
+            stack.start_simulator(...)
+
+A stage opened inside another (a test run by `scripts/test`) uses the outer one's cluster.
+The run database and its cluster are never touched.
+"""
+
+import contextlib
+import json
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import database, paths
+from .cluster import Cluster
+from .odoo_command import OdooCommand
+from .odoo_home import OdooHome, find_or_install
+from .server import of_cluster
+from .stack import Stack
+
+BASE, DEMO = "tpl_base", "tpl_demo"
+OUTER = "ACREL_STAGE"
+
+
+class Stage:
+    """A running test cluster with its templates."""
+
+    def __init__(self, home: OdooHome, cluster: Cluster, note: Callable[[str], None]):
+        self.cluster = cluster
+        self.server = of_cluster(cluster)
+        self.odoo = OdooCommand(home, self.server, paths.LOCAL / "test")
+        self.databases = database.Databases(self.odoo, note)
+        self.logs = paths.LOGS
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, note: Callable[[str], None] = print) -> Iterator["Stage"]:
+        """Start the test cluster, or join the one that runs already for an outer command."""
+        home = find_or_install(note)
+        cluster = Cluster("test", note, durable=False)
+        if os.environ.get(OUTER) == str(paths.LOCAL) and cluster.answers():
+            yield cls(home, cluster, note)
+            return
+        with paths.only_one("stage"), cluster.running():
+            yield cls(home, cluster, note)
+
+    def base(self) -> str:
+        """Give the template without our add-ons, made again when its inputs changed."""
+        return self._template(BASE, database.base_digest(), lambda: self.databases.make_base(BASE))
+
+    def demo(self) -> str:
+        """Give the template with our add-ons and their demo data, as `scripts/run` makes it."""
+        base = self.base()
+        return self._template(DEMO, database.addons_digest(), lambda: self._make_demo(base))
+
+    def _make_demo(self, base: str) -> None:
+        self.databases.make_demo(DEMO, base)
+        # Build the pages' bundles once, here, instead of in every clone.
+        with Stack(self.odoo, DEMO, logs=self.logs) as stack:
+            stack.start_odoo("--max-cron-threads=0")
+            self.odoo.script(
+                DEMO,
+                'env["ir.qweb"]._pregenerate_assets_bundles()\nenv.cr.commit()',
+                fails="The pages' bundles cannot be built",
+                log=self.logs / "setup-assets.log",
+            )
+
+    def _template(self, name: str, digest: str, make: Callable[[], None]) -> str:
+        with paths.only_one(name):
+            if self.server.exists(name):
+                if self.databases.stamp(name) == digest:
+                    return name
+                self.databases.drop(name)
+            make()
+        return name
+
+    def clone(self, name: str, template: str | None = None) -> str:
+        """Make a fresh database from a template, the demonstration's unless named."""
+        source = template or self.demo()
+        with paths.only_one(source):
+            self.databases.drop(name)
+            self.databases.clone(source, name)
+        return name
+
+    def stack(self, name: str, template: str | None = None) -> Stack:
+        """Make a fresh database and give the processes that can be started on it."""
+        return Stack(self.odoo, self.clone(name, template), logs=self.logs)
+
+    def env(
+        self, chromium: Path | None = None, chromium_env: dict[str, str] | None = None
+    ) -> dict[str, str]:
+        """Give what tests in another process need of this stage."""
+        pg_ctl = [
+            "pg_ctl",
+            "-D",
+            self.cluster.place.data,
+            "-w",
+            "-l",
+            self.cluster.place.base / "restart.log",
+        ]
+        options = " ".join(shlex.quote(word) for word in self.cluster.options())
+        start = self.cluster.command(*pg_ctl, "-o", options, "start")
+        stop = self.cluster.command(*pg_ctl, "-m", "fast", "stop")
+        values = {
+            **self.odoo.env(),
+            OUTER: str(paths.LOCAL),
+            "ACREL_PYTHON": str(paths.PYTHON),
+            "ACREL_ODOO": str(self.odoo.home.script),
+            "ACREL_DATA_DIR": str(self.odoo.data_dir),
+            "ACREL_TEMPLATE_DB": DEMO,
+            "ACREL_PG_BIN": str(self.cluster.programs.bin),
+            "ACREL_PG_DATA": str(self.cluster.place.data),
+            "ACREL_PG_START": shlex.join(start),
+            "ACREL_PG_STOP": shlex.join(stop),
+        }
+        if chromium:
+            values["ACREL_CHROMIUM"] = str(chromium)
+            values["ACREL_CHROMIUM_ENV"] = json.dumps(chromium_env or {})
+        return values
