@@ -1,0 +1,18 @@
+from . import (
+    acrel_energy_outside,
+    acrel_installation,
+    acrel_meter,
+    acrel_output,
+    acrel_pile,
+    acrel_pile_state,
+    acrel_session,
+    acrel_session_alarm,
+    acrel_session_curve,
+    acrel_session_end,
+    acrel_session_flow,
+    acrel_session_live,
+    acrel_station,
+    ir_websocket,
+    res_config_settings,
+    res_partner,
+)

@@ -1,0 +1,100 @@
+"""How a session ends: on which register, with which energy, with which warnings."""
+
+from odoo import models
+
+# A pile cannot give more than its rated power; meters and clocks are this much off at most.
+PLAUSIBLE_FACTOR_PERCENT = 120
+PLAUSIBLE_MARGIN_WH = 1000
+
+
+class AcrelSession(models.Model):
+    """The end of a session."""
+
+    _inherit = "acrel.session"
+
+    def _end_opened(self, observed, followed):
+        """End on the register that the link read just after the contactor opened."""
+        reason = self.end_reason
+        if self.state == "charging":
+            reason = f"guard_{observed.guard_tripped}" if observed.guard_tripped else "contactor"
+            self._want_open(reason)
+        self._end(observed.open_register, observed.open_read_at, followed, end_reason=reason)
+
+    def _end_silent(self, followed):
+        """End on the last measured register; the link opens the contactor when it hears it again.
+
+        What was drawn after that reading stands under energy outside sessions.
+        """
+        reason = self.end_reason or "silence"
+        if self.state == "charging":
+            self._want_open(reason)
+        self._end(None, None, followed, end_reason=reason, flag_silent=True)
+
+    def _end_stuck(self, followed):
+        """End on the first register after the stop that the contactor did not follow.
+
+        The driver asked to stop; what a welded contactor lets through is not his.
+        """
+        readings = self.meter_id._registers_between(self.stop_requested_at, self._now())
+        read_at, register = readings[0] if readings else (None, None)
+        self._end(register, read_at, followed, flag_stuck=True)
+
+    def _end(self, register, read_at, followed, **values):
+        """End on a register, or without one on the last that was followed.
+
+        Never below what was measured before, never above the limit that the link was given: the
+        rest is accounted for outside sessions.
+        """
+        self._lock()
+        if not self.has_start:
+            self._end_without_start(**values)
+            return
+        if register is not None and register < self.start_register:
+            self._set_state(
+                "faulted",
+                **{
+                    **values,
+                    "end_at": read_at,
+                    "flag_register_back": True,
+                    "end_register": self.start_register,
+                    "measured_register": self.start_register,
+                },
+            )
+            return
+        last = followed.register if followed else self.start_register
+        if register is None or register < last:
+            values["flag_missing_end"] = True
+            register = max(last, self.start_register)
+            read_at = followed.read_at if followed else self.start_at
+        limited = min(register, self.billed_register_limit) if self.has_guard else register
+        limited = max(limited, self.start_register)
+        measured_wh = (register - self.start_register) * self.unit_wh
+        seconds = max(0, int((read_at - self.start_at).total_seconds()))
+        implausible = measured_wh > self._plausible_wh(seconds)
+        self.env["acrel.energy.outside"]._account_session(self, limited, register, read_at)
+        self._set_state(
+            "finished",
+            **{
+                **values,
+                "end_register": limited,
+                "measured_register": register,
+                "end_at": read_at,
+                "duration_minutes": seconds // 60,
+                "energy_wh": (limited - self.start_register) * self.unit_wh,
+                "flag_capped": limited < register,
+                "flag_implausible": implausible,
+                "billable": not implausible,
+            },
+        )
+
+    def _end_without_start(self, **values):
+        """End a session that never had a start register: it has no energy."""
+        if self.flag_register_back:
+            self._set_state("faulted", **values)
+        else:
+            self._set_state("cancelled", **values)
+
+    def _plausible_wh(self, seconds):
+        """Return the most Wh that this pile can have given in some seconds."""
+        wh = self.pile_id.rated_power_w * seconds * PLAUSIBLE_FACTOR_PERCENT // (3600 * 100)
+        return wh + PLAUSIBLE_MARGIN_WH

@@ -1,0 +1,298 @@
+"""How a session starts, goes on and is asked to stop."""
+
+from datetime import timedelta
+
+from odoo import api, fields, models
+from odoo.exceptions import UserError
+
+from ..guard import Guard
+
+CLOSE_SECONDS = 30
+# The link confirms a close within its 30 s; this is for its last write to arrive here.
+CONFIRM_SECONDS = CLOSE_SECONDS + 10
+STUCK = timedelta(minutes=10)
+
+
+class AcrelSession(models.Model):
+    """Flow of a session, driven by what the link says of its output and its meter."""
+
+    _inherit = "acrel.session"
+
+    # === points that add-ons above extend ===
+
+    def _authorise(self):
+        """Take what must be taken before the contactor may close; raising undoes the start."""
+
+    def _guard(self):
+        """Return the limits of this session, enforced by the link; None is no limit."""
+        self.ensure_one()
+        return Guard(until=self.requested_at + self.pile_id._longest_session())
+
+    def _should_stop(self):
+        """Return why a charging session should be stopped now, or False.
+
+        The reason is a key of ``end_reason``, or a sentence for the people who read the session.
+        """
+        self.ensure_one()
+        return False
+
+    # === start ===
+
+    def _begin_start(self):
+        """Ask the link to close the contactor of an authorised session."""
+        self._set_state("starting")
+        guard = self._guard()
+        revision = self.output_id._want(
+            "closed",
+            self.env._("Session %s starts", self.name),
+            guard_energy=guard.counts(self.unit_wh),
+            guard_until=guard.until,
+            on_doubt=self.on_doubt,
+            close_before=self._close_before(),
+        )
+        self.write(
+            {
+                "close_revision": revision,
+                "close_before": self._close_before(),
+                **self._guard_values(guard),
+            }
+        )
+
+    def _close_before(self):
+        """Return until when the link may send the close."""
+        return self.requested_at + timedelta(seconds=CLOSE_SECONDS)
+
+    def _guard_values(self, guard):
+        """Return a guard as field values; without a start register the limit is not yet known."""
+        counts = guard.counts(self.unit_wh)
+        limited = counts is not None
+        return {
+            "has_guard": limited,
+            "guard_energy_wh": guard.energy_wh if limited else 0,
+            "guard_until": guard.until,
+            "billed_register_limit": self.start_register + counts
+            if limited and self.has_start
+            else 0,
+        }
+
+    def _take_start(self, observed):
+        """Take the register that the link read just before this session's close as its start.
+
+        Nothing else is ever a start: not the newest reading, not zero. Return False when that
+        register lies below what was accounted for before, which no energy meter does.
+        """
+        start = observed.close_register
+        installation = self.installation_id
+        if start < installation.accounted_register:
+            self.write(
+                {
+                    "flag_register_back": True,
+                    "end_message": self.env._(
+                        "The meter's register was %(before)s before and %(now)s at the start.",
+                        before=installation.accounted_register,
+                        now=start,
+                    ),
+                }
+            )
+            return False
+        self.env["acrel.energy.outside"]._account(
+            installation, start, observed.close_read_at, after=self
+        )
+        values = {"start_register": start, "start_at": observed.close_read_at, "has_start": True}
+        if self.has_guard:
+            counts = Guard(self.guard_energy_wh).counts(self.unit_wh)
+            values["billed_register_limit"] = start + counts
+        self.write(values)
+        self._write_live(start, 0, observed.close_read_at)
+        return True
+
+    # === stop ===
+
+    def _stop(self, reason, message=None, **values):
+        """Want the contactor open because of a reason; a second stop changes nothing."""
+        self._lock()
+        if self.state == "authorised":
+            self._set_state("cancelled", end_reason=reason, end_message=message, **values)
+            return
+        if self.state == "stopping":
+            return
+        if self.state not in ("starting", "charging"):
+            raise UserError(self.env._("Session %s has ended already.", self.name))
+        revision = self._want_open(reason, message)
+        self._set_state(
+            "stopping", stop_revision=revision, end_reason=reason, end_message=message, **values
+        )
+
+    def _want_open(self, reason, message=None):
+        """Want the contactor open and return the revision of that wish."""
+        selection = dict(self._fields["end_reason"]._description_selection(self.env))
+        return self.output_id._want(
+            "open",
+            self.env._(
+                "Session %(name)s: %(reason)s",
+                name=self.name,
+                reason=message or selection.get(reason, reason),
+            ),
+        )
+
+    # === what the engine calls ===
+
+    @api.model
+    def _advance_all(self, sessions):
+        """Bring live sessions as far as what is known allows; each in its own savepoint."""
+        if not sessions:
+            return
+        observed = sessions.output_id._observed()
+        heard = sessions.meter_id._live()
+        followed = sessions._live_rows()
+        known = {
+            session: (
+                observed[session.output_id.id],
+                heard.get(session.meter_id.id),
+                followed.get(session.id),
+            )
+            for session in sessions
+        }
+        due = sessions.filtered(lambda session: session._is_due(*known[session]))
+        self.env["acrel.engine"]._each(due, lambda session: session._advance(*known[session]))
+
+    def _is_due(self, observed, heard, followed):
+        """Tell cheaply whether anything may have to be done; most passes have nothing to do."""
+        return (
+            self.state != "charging"
+            or observed.state != "closed"
+            or bool(observed.guard_tripped)
+            or self._is_news(heard, followed)
+            or self._is_silent(heard)
+        )
+
+    def _advance(self, observed, heard, followed):
+        """Bring one session as far as what is known allows; repeating it changes nothing."""
+        if self.state == "starting":
+            self._advance_starting(observed)
+        elif self.state == "charging":
+            self._advance_charging(observed, heard, followed)
+        elif self.state == "stopping":
+            self._advance_stopping(observed, heard, followed)
+
+    def _is_closed_for_me(self, observed):
+        """Tell whether the link carried out this session's own close, with a register."""
+        return (
+            observed.close_revision == self.close_revision and observed.close_register is not None
+        )
+
+    def _is_opened_for_me(self, observed):
+        """Tell whether the link opened the contactor after this session's close."""
+        return (
+            observed.state != "closed"
+            and observed.open_revision is not None
+            and observed.open_revision >= self.close_revision
+        )
+
+    def _advance_starting(self, observed):
+        """Start charging when the close is confirmed; give up when it failed or took too long."""
+        if self._is_closed_for_me(observed):
+            self._lock()
+            if self._take_start(observed):
+                self._set_state("charging")
+            else:
+                self._stop("register", self.end_message)
+            return
+        now = fields.Datetime.now()
+        failed = observed.error and observed.error_at and observed.error_at >= self.requested_at
+        late = now > self.requested_at + timedelta(seconds=CONFIRM_SECONDS)
+        if not failed and not late:
+            return
+        message = observed.error or self.env._(
+            "The meter did not confirm within %s s that the contactor is closed.", CLOSE_SECONDS
+        )
+        self._want_open("start_failed", message)
+        self._set_state("cancelled", end_reason="start_failed", end_message=message)
+
+    def _advance_charging(self, observed, heard, followed):
+        """Follow a charging session: its end by the link, by silence, by a reason to stop."""
+        if self._is_opened_for_me(observed):
+            self._end_opened(observed, followed)
+            return
+        if observed.state == "open" and self._may_believe_open(observed):
+            self._stop("contactor")
+            return
+        if self._is_silent(heard) and not self._has_tripped(observed):
+            if self.on_doubt == "hold":
+                self._alarm("silence")
+            else:
+                self._end_silent(followed)
+            return
+        news = self._follow(heard, followed)
+        reason, message = self._reason_to_stop(observed, news)
+        if not reason:
+            if news:
+                self._refresh_guard()
+        elif self.on_doubt == "hold":
+            self._alarm(reason, message)
+        else:
+            self._stop(reason, message)
+
+    def _has_tripped(self, observed):
+        """Tell whether the link reports that this session's guard has tripped."""
+        return bool(observed.guard_tripped) and observed.close_revision == self.close_revision
+
+    def _reason_to_stop(self, observed, news):
+        """Return why a session should stop now, as a key of ``end_reason`` and a sentence."""
+        if self._has_tripped(observed):
+            return f"guard_{observed.guard_tripped}", None
+        reason = news and self._should_stop()
+        if not reason:
+            return None, None
+        if reason in dict(self._fields["end_reason"]._description_selection(self.env)):
+            return reason, None
+        return "limit", reason
+
+    def _may_believe_open(self, observed):
+        """Tell whether an output seen open is open: on hold only the meter's relay is believed.
+
+        The auxiliary contact's wire may be broken; wanting the output open because of that would
+        open a contactor that a ship hangs on.
+        """
+        return self.on_doubt != "hold" or observed.relay is False
+
+    def _refresh_guard(self):
+        """Give the link new limits when they changed."""
+        guard = self._guard()
+        values = self._guard_values(guard)
+        if all(self[field] == value for field, value in values.items()):
+            return
+        self._lock()
+        self.write(values)
+        self.output_id._want(
+            "closed",
+            self.env._("Session %s charges", self.name),
+            guard_energy=guard.counts(self.unit_wh),
+            guard_until=guard.until,
+            on_doubt=self.on_doubt,
+        )
+
+    def _advance_stopping(self, observed, heard, followed):
+        """End the session when its contactor is open, or when waiting longer helps nobody."""
+        if not self.has_start and not self.flag_register_back and self._is_closed_for_me(observed):
+            self._lock()
+            self._take_start(observed)
+        if self._is_opened_for_me(observed):
+            self._end_opened(observed, followed)
+        elif self._is_silent(heard):
+            self._end_silent(followed)
+        elif self._is_stuck():
+            self._end_stuck(followed)
+        else:
+            self._follow(heard, followed)
+
+    def _is_silent(self, heard):
+        """Tell whether the meter has been silent for longer than the pile allows."""
+        since = self.start_at or self.requested_at
+        if heard and heard.received_at > since:
+            since = heard.received_at
+        return fields.Datetime.now() - since >= timedelta(minutes=self.pile_id.silence_minutes)
+
+    def _is_stuck(self):
+        """Tell whether a contactor has ignored the stop for too long while its meter speaks."""
+        return self.on_doubt != "hold" and fields.Datetime.now() - self.stop_requested_at >= STUCK

@@ -1,0 +1,171 @@
+"""Live values of running sessions: a narrow table outside the ORM, the page's payload, the bus."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from odoo.addons.acrel_meter_link.fields import BigInteger
+
+from .. import units
+from .acrel_session import LIVE_STATES
+
+# Screens are told about once a second; a meter that speaks more often is followed at that pace.
+PACE = timedelta(seconds=1)
+DRIVER_MESSAGE = "acrel_session"
+STAFF_MESSAGE = "acrel_session_staff"
+STAFF_CHANNEL = "acrel_charging"
+
+
+class Followed(NamedTuple):
+    """How far the engine has followed a session: highest register, Wh, W, when read, when told."""
+
+    register: int
+    wh: int
+    power_w: int
+    read_at: datetime
+    told_at: datetime
+
+
+class AcrelSession(models.Model):
+    """Live values of a session, shown by computed fields and sent to open screens."""
+
+    _inherit = "acrel.session"
+
+    live_wh = BigInteger(string="Energy Now (Wh)", compute="_compute_live")
+    live_kwh = fields.Float(string="Energy Now (kWh)", digits=(16, 2), compute="_compute_live")
+    live_power_kw = fields.Float(string="Power (kW)", digits=(9, 2), compute="_compute_live")
+    live_read_at = fields.Datetime(string="Last Reading", compute="_compute_live")
+    live_minutes = fields.Integer(string="Minutes Now", compute="_compute_live")
+
+    def init(self):
+        """Create the table of live values."""
+        self.env.cr.execute("""
+            CREATE TABLE IF NOT EXISTS acrel_session_live (
+                session_id integer PRIMARY KEY REFERENCES acrel_session ON DELETE CASCADE,
+                register bigint NOT NULL,
+                wh bigint NOT NULL,
+                power_w bigint NOT NULL,
+                read_at timestamp NOT NULL,
+                told_at timestamp NOT NULL
+            ) WITH (fillfactor = 50)
+        """)
+
+    def _live_rows(self):
+        """Return how far each session was followed: ``{session id: Followed}``."""
+        rows = self.env.execute_query(
+            SQL(
+                "SELECT session_id, register, wh, power_w, read_at, told_at"
+                " FROM acrel_session_live WHERE session_id = ANY(%s)",
+                list(self.ids),
+            )
+        )
+        return {row[0]: Followed(*row[1:]) for row in rows}
+
+    @api.depends("state", "energy_wh")
+    def _compute_live(self):
+        """Show the live values while a session runs, and its result afterwards."""
+        rows = self._live_rows()
+        now = fields.Datetime.now()
+        for session in self:
+            row = rows.get(session.id)
+            running = session.state in LIVE_STATES
+            session.live_wh = (row.wh if row else 0) if running else session.energy_wh
+            session.live_kwh = units.kilo(session.live_wh)
+            session.live_power_kw = units.kilo(row.power_w) if row and running else 0.0
+            session.live_read_at = row.read_at if row else session.end_at
+            until = now if running else session.end_at
+            seconds = (until - session.start_at).total_seconds() if session.start_at else 0
+            session.live_minutes = max(0, int(seconds)) // 60
+
+    def _is_news(self, heard, followed):
+        """Tell whether the meter has spoken since the session was followed, at screens' pace."""
+        return bool(heard) and (
+            followed is None
+            or (heard.received_at > followed.read_at and self._now() - followed.told_at >= PACE)
+        )
+
+    def _now(self):
+        """Return the time with its fraction, as readings carry it."""
+        return datetime.now(UTC).replace(tzinfo=None)
+
+    def _follow(self, heard, followed):
+        """Take the meter's newest reading into the live values; return whether there was one."""
+        if not self.has_start or not self._is_news(heard, followed) or heard.e_forward is None:
+            return False
+        known = followed.register if followed else self.start_register
+        register = max(known, heard.e_forward)
+        power_w = (heard.p or 0) * self.unit_wh // 10
+        self._write_live(register, power_w, heard.received_at)
+        self._clear_alarm("silence")
+        self._send_live()
+        return True
+
+    def _write_live(self, register, power_w, read_at):
+        """Write the live row; Wh stop growing at the limit, as the bill does."""
+        limited = min(register, self.billed_register_limit) if self.has_guard else register
+        wh = max(0, limited - self.start_register) * self.unit_wh
+        self.env.cr.execute(
+            """
+            INSERT INTO acrel_session_live AS live
+                   (session_id, register, wh, power_w, read_at, told_at)
+            VALUES (%s, %s, %s, %s, %s, %s)
+                ON CONFLICT (session_id) DO UPDATE
+               SET register = GREATEST(live.register, EXCLUDED.register), wh = EXCLUDED.wh,
+                   power_w = EXCLUDED.power_w, read_at = EXCLUDED.read_at,
+                   told_at = EXCLUDED.told_at
+            """,
+            [self.id, register, wh, power_w, read_at, self._now()],
+        )
+        self.invalidate_recordset(
+            ["live_wh", "live_kwh", "live_power_kw", "live_read_at", "live_minutes"]
+        )
+
+    def _live_payload(self):
+        """Return what an open page shows of this session; add-ons above add their keys.
+
+        Values are texts in the driver's language, ready to show; times are epoch milliseconds.
+        """
+        self.ensure_one()
+        return {
+            "session_id": self.id,
+            "name": self.name,
+            "pile": self.pile_id.display_name,
+            "state": self.state,
+            "state_label": self._state_label(self.state),
+            "wh": self.live_wh,
+            "kwh": units.kilo_text(self.live_wh),
+            "power_kw": units.kilo_text(units.base(self.live_power_kw)),
+            "minutes": str(self.live_minutes),
+            "start": _epoch_ms(self.start_at),
+            "read_at": _epoch_ms(self.live_read_at),
+            "ended": self.state not in LIVE_STATES,
+            "end_reason": self._end_reason_text(),
+            "warnings": self.flag_text or "",
+        }
+
+    def _send_live(self, force=False):
+        """Send the payload to the driver's open pages and to the screens of staff."""
+        if not force and not self.is_live:
+            return
+        if self.driver_id:
+            lang = self.driver_id.lang or self.env.lang
+            self.driver_id._bus_send(DRIVER_MESSAGE, self.with_context(lang=lang)._live_payload())
+        self.env["bus.bus"]._sendone(
+            (self.company_id, STAFF_CHANNEL),
+            STAFF_MESSAGE,
+            {
+                "session_id": self.id,
+                "pile_id": self.pile_id.id,
+                "state": self.state,
+                "wh": self.live_wh,
+                "power_kw": self.live_power_kw,
+                "read_ms": _epoch_ms(self.live_read_at),
+            },
+        )
+
+
+def _epoch_ms(moment):
+    """Return a time in UTC as a browser counts it, or False."""
+    return int(moment.replace(tzinfo=UTC).timestamp() * 1000) if moment else False

@@ -1,0 +1,1 @@
+from . import acrel_session_start
