@@ -22,7 +22,8 @@ GRANT SELECT (id, meter_id, output_id, kind, origin, state, requested_at, expire
       UPDATE (state, sent_at, done_at, attempts, message)
     ON acrel_command TO acrel_link;
 GRANT SELECT (id, meter_id, link_id, output_id, kind, severity, begin_at, end_at),
-      INSERT (meter_id, link_id, output_id, kind, severity, begin_at, end_at, message)
+      INSERT (meter_id, link_id, output_id, kind, severity, begin_at, end_at, message),
+      UPDATE (end_at)
     ON acrel_event TO acrel_link;
 GRANT SELECT (id, serial, iccid, peer, first_seen_at, last_seen_at, attempts, ignored),
       INSERT (serial, iccid, peer, first_seen_at, last_seen_at, attempts),

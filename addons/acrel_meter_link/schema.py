@@ -31,22 +31,22 @@ def apply(cr):
     cr.execute((_HERE / "acrel_link" / "schema.sql").read_text())
 
 
-def grant(cr):
-    """Give the link's role exactly the rights it needs, when that role exists.
-
-    :return: whether the role exists
-    """
+def role_exists(cr):
+    """Whether the cluster knows the link's role."""
     cr.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LINK_ROLE,))
-    if not cr.fetchone():
-        return False
-    cr.execute((_HERE / "grants.sql").read_text())
-    return True
+    return bool(cr.fetchone())
+
+
+def grant(cr):
+    """Give the link's role exactly the rights it needs, when that role exists."""
+    if role_exists(cr):
+        cr.execute((_HERE / "revoke.sql").read_text())
+        cr.execute((_HERE / "grants.sql").read_text())
 
 
 def drop(cr):
     """Drop everything that `apply` made, with the partitions and the rights on it."""
-    cr.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (LINK_ROLE,))
-    if cr.fetchone():
+    if role_exists(cr):
         cr.execute((_HERE / "revoke.sql").read_text())
     # partitions go with their table
     cr.execute(f"DROP TABLE IF EXISTS {', '.join(TABLES)} CASCADE")
