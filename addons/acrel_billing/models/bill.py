@@ -1,8 +1,9 @@
 """Bills: what a payer owes for ended sessions, final once posted."""
 
 from odoo import api, fields, models
-from odoo.addons.acrel_meter_link.fields import BigInteger
 from odoo.exceptions import AccessError, UserError
+
+from odoo.addons.acrel_meter_link.fields import BigInteger
 
 from ..money import amount_of
 

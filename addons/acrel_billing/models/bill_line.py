@@ -1,8 +1,9 @@
 """Lines of bills: one fee of one period of one session."""
 
 from odoo import api, fields, models
-from odoo.addons.acrel_meter_link.fields import BigInteger
 from odoo.exceptions import UserError
+
+from odoo.addons.acrel_meter_link.fields import BigInteger
 
 from ..money import amount_of
 from .tariff_period import KINDS

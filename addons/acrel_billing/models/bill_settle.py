@@ -184,10 +184,8 @@ class AcrelBill(models.Model):
         differences = []
         again = [
             self._priced_values(line)
-            for session in bill.line_ids.session_id.sorted(lambda s: (s.start_at, s.id))
-            for line in session._priced_lines(
-                bill.line_ids.filtered(lambda line: line.session_id == session).tariff_version_id
-            )
+            for session, lines in bill.line_ids.sorted("sequence").grouped("session_id").items()
+            for line in session._priced_lines(lines.tariff_version_id)
         ]
         kept = bill.line_ids.sorted("sequence")
         if len(again) != len(kept):

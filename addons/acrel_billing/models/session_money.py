@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from odoo import fields, models
-from odoo.addons.acrel_charging.guard import Guard
 from odoo.tools import SQL
+
+from odoo.addons.acrel_charging.guard import Guard
 
 from .. import acrel_pricing as pricing
 from ..money import FEN
