@@ -1,0 +1,312 @@
+"""The network side of a simulated meter: it dials out, registers, uploads, answers."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from .. import commands, rtu
+from ..crc import seal
+from ..errors import ProtocolError
+from ..frames import Decoder, encode
+from ..uploads import build_upload
+from .device import LOCAL, NS, Device
+from .options import Options
+
+BACKOFF = 0.2, 5.0  # s before the first and any later attempt to connect again
+NO_SUCH_REGISTER = 2
+UPLOAD_BLOCKS = {"nb": ((0x0014, 38), (0x003C, 6)), "4g": ((0x000E, 46), (0x003C, 40))}
+
+
+class Client:
+    """One meter: its device, and its connection while it has one."""
+
+    def __init__(self, serial: str, place: float, device: Device, options: Options):
+        self.serial = serial
+        self.device = device
+        self.options = options
+        self.connected = self.registered = False
+        self.uploads_sent = self.uploads_acknowledged = self.polls_answered = 0
+        self.connections = 0
+        self.sequence = 0
+        self.unacknowledged: bytes | None = None  # outlives the connection, as in a real meter
+        self._place = place  # 0 to 1, so that many meters do not speak all at once
+        self._session: _Session | None = None
+        self._quiet_until: float | None = None
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        loop = asyncio.get_running_loop()
+        first, most = BACKOFF
+        delay = first
+        await asyncio.sleep(min(self._place, 1.0) * min(self.options.interval, 1.0))
+        try:
+            while True:
+                await self._unless_vanished()
+                try:
+                    _, session = await loop.create_connection(
+                        lambda: _Session(self), *self.options.connect
+                    )
+                except OSError:
+                    pass  # nobody listens there now: tried again, as a meter does
+                else:
+                    self._session = session
+                    await session.closed.wait()
+                    if session.registered_once:
+                        delay = first
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, most)
+        finally:
+            if self._session is not None:
+                self._session.abort()
+
+    async def _unless_vanished(self) -> None:
+        loop = asyncio.get_running_loop()
+        while (seconds := self.device.faults.vanish) is not None:
+            self._wake.clear()
+            if self._quiet_until is None:
+                self._quiet_until = loop.time() + seconds if seconds else float("inf")
+            left = self._quiet_until - loop.time()
+            if left <= 0:
+                self.device.faults.clear("vanish")
+                break
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(left, 3600))
+            except TimeoutError:
+                continue
+        self._quiet_until = None
+
+    async def gone(self) -> None:
+        """Wait until the last connection is closed."""
+        if self._session is not None:
+            await self._session.closed.wait()
+
+    def upload_now(self) -> None:
+        """Upload without waiting for the interval."""
+        if self.registered:
+            self._session.upload()
+
+    def faults_changed(self) -> None:
+        """Take notice of a fault that concerns the connection."""
+        self._quiet_until = None
+        self._wake.set()
+        if self.device.faults.vanish is not None and self._session is not None:
+            self._session.abort()
+
+    def state(self) -> dict:
+        """Return what an observer beside the meter would see."""
+        now = time.time_ns()
+        device = self.device
+        device.advance(now)
+        return {
+            "serial": self.serial,
+            "connected": self.connected,
+            "registered": self.registered,
+            "connections": self.connections,
+            "relay": device.relay,
+            "contactor": device.contactor,
+            "plugged": device.plugged,
+            "load": device.load,
+            "power": device.power(now),
+            "register": device.register(now),
+            "relay_writes": [[at, closed] for at, closed in device.relay_writes],
+            "uploads_sent": self.uploads_sent,
+            "uploads_acknowledged": self.uploads_acknowledged,
+            "polls_answered": self.polls_answered,
+            "faults": device.faults.active(),
+        }
+
+
+class _Session(asyncio.Protocol):
+    """One connection of a meter."""
+
+    def __init__(self, client: Client):
+        self._client = client
+        self._device = client.device
+        self._options = client.options
+        self._loop = asyncio.get_running_loop()
+        self._decoder = Decoder()
+        self._transport: asyncio.Transport | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._due = False
+        self.closed = asyncio.Event()
+        self.registered_once = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._client.connected = True
+        self._client.connections += 1
+        self._register()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._client.connected = self._client.registered = False
+        self.closed.set()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _later(self, name: str, seconds: float, what) -> None:
+        if timer := self._timers.get(name):
+            timer.cancel()
+        self._timers[name] = self._loop.call_later(seconds, what)
+
+    # === Down === #
+
+    def data_received(self, data: bytes) -> None:
+        for command, body in self._decoder.feed(data):
+            if command == commands.TRANSPARENT:
+                self._asked(body)
+            elif command == commands.UPLOAD:
+                self._upload_acknowledged()
+            elif command == commands.REGISTER:
+                self._register_acknowledged()
+            elif command == commands.TIME:
+                self._time_told(body)
+
+    def _asked(self, body: bytes) -> None:
+        """Answer a Modbus request; a slave that is not meant, or sees a broken one, is silent."""
+        faults = self._device.faults
+        try:
+            request = rtu.parse_request(body)
+        except ProtocolError:
+            return
+        if request.slave != 1 or (faults.no_reply is not None and self._unanswered()):
+            return
+        reply = seal(bytes((request.slave,)) + self._pdu(request))
+        serial = commands.build_serial(self._client.serial)
+        frame = encode(commands.TRANSPARENT, serial + reply)
+        if faults.slow:
+            self._loop.call_later(faults.slow, self._send, frame)
+        else:
+            self._send(frame)
+
+    def _unanswered(self) -> bool:
+        faults = self._device.faults
+        if faults.no_reply:
+            faults.take("no_reply")
+        return True
+
+    def _pdu(self, request: rtu.ReadRequest | rtu.WriteRequest) -> bytes:
+        now = time.time_ns()
+        if isinstance(request, rtu.ReadRequest):
+            data = self._device.read(
+                now,
+                request.start,
+                request.count,
+                shown_zero=self._shows_energy(request.start, request.count)
+                and self._device.faults.take("zero_register"),
+            )
+            if data is None:
+                return bytes((rtu.READ | rtu.EXCEPTION, NO_SUCH_REGISTER))
+            self._client.polls_answered += 1
+            return bytes((rtu.READ, len(data))) + data
+        if not self._device.write(now, request.start, request.values):
+            return bytes((rtu.WRITE | rtu.EXCEPTION, NO_SUCH_REGISTER))
+        head = request.start.to_bytes(2, "big") + len(request.values).to_bytes(2, "big")
+        return bytes((rtu.WRITE,)) + head
+
+    @staticmethod
+    def _shows_energy(start: int, count: int) -> bool:
+        return start <= 0x3E < start + count
+
+    # === Up === #
+
+    def _send(self, frame: bytes) -> None:
+        transport, faults = self._transport, self._device.faults
+        if transport.is_closing():
+            return
+        if faults.wrong_crc is not None and faults.take("wrong_crc"):
+            frame = frame[:-4] + bytes((frame[-4] ^ 0xFF, frame[-3])) + frame[-2:]
+        if faults.garbage is not None:
+            frame = bytes((7 * at + len(frame)) % 251 for at in range(int(faults.garbage))) + frame
+        if faults.split is None:
+            transport.write(frame)
+            return
+        for byte in frame:
+            transport.write(bytes((byte,)))
+
+    def _register(self) -> None:
+        minutes = min(max(round(self._options.interval / 60), 1), 255)
+        serial = self._client.serial
+        self._send(
+            commands.build_register(
+                commands.Registration(serial, f"898604{serial}", 26, ("1.0", "1.0", "1.0"), minutes)
+            )
+        )
+        self._later("register", self._options.retry, self._register)
+
+    def _register_acknowledged(self) -> None:
+        if self._client.registered:
+            return
+        self._timers.pop("register").cancel()
+        self._client.registered = self.registered_once = True
+        self._send(commands.build_time_request(self._client.serial))
+        self._later("heartbeat", self._options.heartbeat, self._heartbeat)
+        if self._client.unacknowledged is not None:
+            self._transmit()
+            self._due = True
+        else:
+            self.upload()
+
+    def _time_told(self, body: bytes) -> None:
+        try:
+            told = commands.parse_time_answer(body)
+        except ProtocolError:
+            return
+        here = time.time_ns() / NS
+        self._device.clock_offset = timedelta(
+            seconds=round(told.replace(tzinfo=LOCAL).timestamp() - here)
+        )
+
+    def _heartbeat(self) -> None:
+        self._send(commands.HEARTBEAT_FRAME)
+        self._later("heartbeat", self._options.heartbeat, self._heartbeat)
+
+    def upload(self) -> None:
+        """Send the registers now, or as soon as the upload before is acknowledged."""
+        if self._options.interval:
+            self._later("upload", self._options.interval, self.upload)
+        if self._client.unacknowledged is not None:
+            self._due = True
+            return
+        now, device, client = time.time_ns(), self._device, self._client
+        zero = device.faults.zero_register is not None and device.faults.take("zero_register")
+        blocks = [
+            device.read(now, start, count, shown_zero=zero)
+            for start, count in UPLOAD_BLOCKS[self._options.profile]
+        ]
+        if self._options.profile == "nb":
+            client.sequence = (client.sequence + 1) % 0x10000
+            blocks += (
+                device.read(now, 0x01BF, 1),
+                client.sequence.to_bytes(2, "big"),
+                device.read(now, 0x01C2, 2),
+            )
+            serial = client.serial
+        else:
+            serial = None
+        client.unacknowledged = encode(commands.UPLOAD, build_upload(serial, 1, blocks))
+        client.uploads_sent += 1
+        self._transmit()
+
+    def _transmit(self) -> None:
+        frame = self._client.unacknowledged
+        self._send(frame)
+        if self._device.faults.duplicate is not None:
+            self._send(frame)
+        self._later("retry", self._options.retry, self._transmit)
+
+    def _upload_acknowledged(self) -> None:
+        client = self._client
+        if client.unacknowledged is None:
+            return
+        client.unacknowledged = None
+        client.uploads_acknowledged += 1
+        self._timers.pop("retry").cancel()
+        if self._due or not self._options.interval:
+            self._due = False
+            self.upload()

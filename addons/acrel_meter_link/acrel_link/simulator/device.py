@@ -1,0 +1,182 @@
+"""The physical side of a simulated meter: contactor, load, energy, registers.
+
+Time is a number of nanoseconds that the caller passes. Between two looks nothing is computed: the
+state is brought forward when somebody looks. Energy is an integer of W·ns, so it never drifts.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+
+from ..registers import CLOCK, OUTPUTS
+from .faults import Faults
+from .image import Image, Measured
+
+NS = 1_000_000_000
+COUNT = 36_000 * NS  # W·ns in one count of the energy registers, 0.01 kWh
+SLOT = 10 * NS  # the load changes a little from one slot to the next
+LOCAL = timezone(timedelta(hours=8))
+
+
+class Device:
+    """One meter with a contactor on DO1 whose auxiliary contact is on DI1."""
+
+    def __init__(
+        self,
+        now: int,
+        *,
+        load: int = 7000,
+        phases: int = 3,
+        speed: Fraction | int = 1,
+        start_register: int = 0,
+        seed: int = 0,
+        travel: int = NS // 20,
+    ):
+        self.faults = Faults()
+        self.load = load  # W, while a car is plugged in and the contactor is closed
+        self.plugged = True
+        self.phases = phases
+        self.contactor = False
+        self.clock_offset = timedelta(0)
+        self._speed = Fraction(speed)
+        self._seed = seed
+        self._travel = travel
+        self._start = start_register
+        self._now = now
+        self._moves_at: int | None = None
+        self._fallen = False  # it opened by itself and waits for DO1 to be opened
+        self._energy = 0  # W·ns since the beginning, in simulated time
+        self._rest = 0  # of the division by the speed's denominator
+        self._image = Image()
+        self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
+        self.on_relay: Callable[[bool], None] | None = None
+
+    # === What is wired to it === #
+
+    @property
+    def relay(self) -> bool:
+        """DO1 as it stands: True = closed."""
+        return bool(self._image.get("do1") & 1)
+
+    def advance(self, now: int) -> None:
+        """Bring contactor and energy to a later time."""
+        if self._moves_at is not None and self._moves_at <= now:
+            moved_at, self._moves_at = self._moves_at, None
+            self._flow(max(moved_at, self._now))
+            self.contactor = self.relay and not self._fallen
+        self._flow(now)
+
+    def _drive(self, now: int) -> None:
+        """Set the contactor moving where relay and faults demand it."""
+        if not self.relay:
+            self._fallen = False
+        wanted = self.relay and not self._fallen
+        held = self.faults.stuck is not None and self.contactor
+        barred = self.faults.no_close is not None and not self.contactor
+        if wanted == self.contactor or (held and not wanted) or (barred and wanted):
+            self._moves_at = None
+        elif self._moves_at is None:
+            self._moves_at = now + self._travel
+
+    def fault(self, now: int, name: str, value: float | None = None) -> None:
+        """Switch a fault on."""
+        self.advance(now)
+        self.faults.set(name, value)
+        if name == "opens_itself":
+            self._fallen = True
+            self.contactor = False
+        self._drive(now)
+
+    def clear(self, now: int, name: str | None = None) -> None:
+        """Switch a fault off, or all."""
+        self.advance(now)
+        self.faults.clear(name)
+        self._drive(now)
+
+    def set_load(self, now: int, watts: int) -> None:
+        """Change what the car takes."""
+        self.advance(now)
+        self.load = watts
+
+    def plug(self, now: int, plugged: bool) -> None:
+        """Plug the car in or out."""
+        self.advance(now)
+        self.plugged = plugged
+
+    # === Energy === #
+
+    def power(self, now: int) -> int:
+        """Return the power that flows, in W."""
+        self.advance(now)
+        return self._power_in(now // SLOT)
+
+    def _power_in(self, slot: int) -> int:
+        if not (self.contactor and self.plugged):
+            return 0
+        wobble = (self._seed * 2_654_435_761 + slot * 40_503) % 11 - 5  # per mille
+        return self.load * (1000 + wobble) // 1000
+
+    def _flow(self, now: int) -> None:
+        while self._now < now:
+            slot = self._now // SLOT
+            until = min(now, (slot + 1) * SLOT)
+            if power := self._power_in(slot):
+                work = power * (until - self._now) * self._speed.numerator + self._rest
+                added, self._rest = divmod(work, self._speed.denominator)
+                self._energy += added
+            else:
+                until = now  # nothing flows, whatever the slot
+            self._now = until
+
+    def register(self, now: int) -> int:
+        """Return the forward energy register as it truly stands, in 0.01 kWh."""
+        self.advance(now)
+        return self._start + self._energy // COUNT
+
+    # === What Modbus sees === #
+
+    def read(self, now: int, start: int, count: int, *, shown_zero: bool = False) -> bytes | None:
+        """Return the bytes of registers, or None where the meter has none of them."""
+        self.advance(now)
+        self._image.measure(self._measured(now, shown_zero))
+        self._image.set_bytes(CLOCK, self._clock_bytes(now))
+        return self._image.read(start, count)
+
+    def write(self, now: int, start: int, values: tuple[int, ...]) -> bool:
+        """Write registers; False where they cannot be written."""
+        self.advance(now)
+        before = self.relay
+        outputs = {name: self._image.get(name) for name in ("do1", "do2")}
+        if not self._image.write(start, values):
+            return False
+        for name, old in outputs.items():
+            if self._image.get(f"{name}_driver"):
+                self._image.set(name, old)  # the output does not obey the network
+        if start <= OUTPUTS[1].address < start + len(values):
+            self.relay_writes.append((now, self.relay))
+        if self.relay != before:
+            if self.on_relay is not None:
+                self.on_relay(self.relay)
+            self._drive(now)
+        return True
+
+    def _clock_bytes(self, now: int) -> bytes:
+        local = datetime.fromtimestamp(now / NS, LOCAL) + self.clock_offset
+        return bytes(
+            (local.second, local.minute, local.hour, local.day, local.month, local.year % 100)
+        )
+
+    def _measured(self, now: int, shown_zero: bool) -> Measured:
+        energy = 0 if shown_zero else self.register(now) - int(self.faults.backwards or 0)
+        slot = now // SLOT
+        return Measured(
+            power=self._power_in(slot),
+            phases=self.phases,
+            voltages=tuple(
+                2300 + (self._seed * 7 + slot * 3 + phase * 5) % 40 for phase in range(3)
+            ),
+            di=int(self.contactor),
+            frequency=4998 + (slot + self._seed) % 5,
+            energy=max(energy, 0),
+        )

@@ -1,0 +1,112 @@
+"""Many simulated meters, and the handle on each of them."""
+
+import asyncio
+import time
+
+from .client import Client
+from .device import Device
+from .options import Options
+
+_GOLDEN = 0.6180339887498949  # spreads any number of meters evenly over an interval
+
+
+class FleetError(Exception):
+    """There is no such meter, or a value that it does not take."""
+
+
+class Fleet:
+    """Meters with consecutive serial numbers; an async context that runs them.
+
+    `serial` of every method is one meter's, or "*" for all.
+    """
+
+    def __init__(self, options: Options):
+        self.options = options
+        now = time.time_ns()
+        self.clients: dict[str, Client] = {}
+        for number in range(options.count):
+            serial = str(options.serial_start + number)
+            device = Device(
+                now,
+                load=options.load,
+                phases=options.phases,
+                speed=options.speed,
+                start_register=self._start_register(number),
+                seed=options.seed + number,
+            )
+            place = (number * _GOLDEN) % 1.0
+            self.clients[serial] = Client(serial, place, device, options)
+        self._tasks: list[asyncio.Task] = []
+
+    def _start_register(self, number: int) -> int:
+        if self.options.start_register is not None:
+            return self.options.start_register
+        return 10_000 + (self.options.seed * 7919 + number * 104_729) % 1_000_000
+
+    async def __aenter__(self) -> "Fleet":
+        self._tasks = [asyncio.create_task(client.run()) for client in self.clients.values()]
+        return self
+
+    async def __aexit__(self, *_error) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for client in self.clients.values():
+            await client.gone()
+
+    def _clients(self, serial: str) -> list[Client]:
+        if serial == "*":
+            return list(self.clients.values())
+        if serial not in self.clients:
+            raise FleetError(f"There is no meter {serial!r} here; `serials` names them.")
+        return [self.clients[serial]]
+
+    def serials(self) -> list[str]:
+        """Return the serial numbers."""
+        return list(self.clients)
+
+    def totals(self) -> dict[str, int]:
+        """Return what all meters together did."""
+        clients = self.clients.values()
+        return {
+            "meters": len(clients),
+            "connected": sum(client.connected for client in clients),
+            "registered": sum(client.registered for client in clients),
+            "uploads_sent": sum(client.uploads_sent for client in clients),
+            "uploads_acknowledged": sum(client.uploads_acknowledged for client in clients),
+            "polls_answered": sum(client.polls_answered for client in clients),
+        }
+
+    def state(self, serial: str) -> dict | list[dict]:
+        """Return what an observer beside the meter would see; a list for all."""
+        states = [client.state() for client in self._clients(serial)]
+        return states if serial == "*" else states[0]
+
+    def set_load(self, serial: str, watts: int) -> None:
+        """Change what the car takes, in W."""
+        if isinstance(watts, bool) or not isinstance(watts, int) or not 0 <= watts <= 10**7:
+            raise FleetError(f"A load is a whole number of W from 0 to 10000000, not {watts!r}.")
+        for client in self._clients(serial):
+            client.device.set_load(time.time_ns(), watts)
+
+    def plug(self, serial: str, plugged: bool = True) -> None:
+        """Plug the car in or out."""
+        for client in self._clients(serial):
+            client.device.plug(time.time_ns(), plugged)
+
+    def fault(self, serial: str, name: str, value: float | None = None) -> None:
+        """Switch a fault on; see `FAULTS`."""
+        for client in self._clients(serial):
+            client.device.fault(time.time_ns(), name, value)
+            client.faults_changed()
+
+    def clear(self, serial: str, name: str | None = None) -> None:
+        """Switch a fault off, or all."""
+        for client in self._clients(serial):
+            client.device.clear(time.time_ns(), name)
+            client.faults_changed()
+
+    def upload(self, serial: str) -> None:
+        """Make meters upload now, without waiting for their interval."""
+        for client in self._clients(serial):
+            client.upload_now()

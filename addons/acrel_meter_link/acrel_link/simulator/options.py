@@ -1,0 +1,96 @@
+"""What a simulator is told, by arguments."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import NoReturn
+
+MOST = 20_000
+
+
+class OptionsError(Exception):
+    """An option cannot be used; the text says which and why."""
+
+
+@dataclass(slots=True)
+class Options:
+    """How many meters, where they call, and how they behave."""
+
+    connect: tuple[str, int] = ("127.0.0.1", 8450)
+    count: int = 1
+    serial_start: int = 99_000_000_000_001
+    load: int = 7000
+    phases: int = 3
+    speed: Fraction = Fraction(1)
+    interval: float = 30.0
+    heartbeat: float = 60.0
+    retry: float = 5.0
+    profile: str = "nb"
+    start_register: int | None = None
+    control: int | None = None
+    seed: int = 0
+
+    def __post_init__(self):
+        for problem, wrong in (
+            (f"--count must be 1 to {MOST}, not {self.count}", not 1 <= self.count <= MOST),
+            (
+                f"--serial-start must leave all serials 14 digits, not {self.serial_start}",
+                not 10**13 <= self.serial_start <= 10**14 - self.count,
+            ),
+            (f"--load must be 0 to 10000000 W, not {self.load}", not 0 <= self.load <= 10**7),
+            (f"--phases must be 1 or 3, not {self.phases}", self.phases not in (1, 3)),
+            (
+                f"--speed must be more than 0 and at most 100000, not {self.speed}",
+                not 0 < self.speed <= 100_000,
+            ),
+            (f"--interval must not be negative, not {self.interval}", self.interval < 0),
+            (f"--heartbeat must be above 0 s, not {self.heartbeat}", self.heartbeat <= 0),
+            (f"--retry must be above 0 s, not {self.retry}", self.retry <= 0),
+            (
+                f"--start-register must be 0 to 4294967295, not {self.start_register}",
+                self.start_register is not None and not 0 <= self.start_register < 2**32,
+            ),
+        ):
+            if wrong:
+                raise OptionsError(f"{problem}.")
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port")
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise OptionsError(f"{message[:1].upper()}{message[1:]}. See --help.")
+
+
+def parse(arguments: Sequence[str], prog: str) -> Options:
+    """Return the options; raise `OptionsError` with a sentence when they cannot be used."""
+    default = Options()
+    parser = _Parser(prog=prog, description="Simulate ADW300 meters with contactors and loads.")
+    add = parser.add_argument
+    add("--connect", type=_address, default=default.connect, metavar="HOST:PORT")
+    add("--count", type=int, default=default.count, help="how many meters")
+    add("--serial-start", type=int, default=default.serial_start, help="serial of the first one")
+    add("--load", type=int, default=default.load, help="W that a car takes")
+    add("--phases", type=int, default=default.phases, help="phases that it takes them from: 1, 3")
+    add("--speed", type=Fraction, default=default.speed, help="how many times faster energy grows")
+    add("--interval", type=float, default=default.interval, help="s between uploads; 0: at once")
+    add("--heartbeat", type=float, default=default.heartbeat, help="s between heartbeats")
+    add("--retry", type=float, default=default.retry, help="s to wait for an acknowledgement")
+    add("--profile", choices=("nb", "4g"), default=default.profile, help="shape of the uploads")
+    add("--start-register", type=int, help="energy at the start, in 0.01 kWh; default: by seed")
+    add("--control", type=_port, metavar="PORT", help="listen on 127.0.0.1 for commands; 0: any")
+    add("--seed", type=int, default=default.seed)
+    chosen = parser.parse_args(arguments)
+    return Options(**{field.name: getattr(chosen, field.name) for field in fields(Options)})
