@@ -63,7 +63,7 @@ class Apt:
             "Debug::NoLocking": "true",
             "Acquire::Languages": "none",
             "Acquire::Retries": "3",
-            # The cache may lie where apt's own user cannot go; the signatures are checked all the same.
+            # The cache may lie where apt's own user cannot go; signatures are checked all the same.
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "APT::Get::AllowUnauthenticated": "false",
             "Acquire::AllowInsecureRepositories": "false",
@@ -94,79 +94,67 @@ class Apt:
         """Say whether an index was read before."""
         return any(self.lists.glob("*_Packages*"))
 
-    def find(self, name: str, version: str | None = None) -> Package | None:
-        """Look a package up in the index, as the newest or in the version asked for."""
+    def find(self, names: Sequence[str]) -> dict[str, Package]:
+        """Look packages up by `name` or `name=version`; those missing are left out."""
         shown = subprocess.run(
-            ["apt-cache", *self.options, "show", f"{name}={version}" if version else name],
+            ["apt-cache", *self.options, "show", "--no-all-versions", *names],
             env={**os.environ, "LC_ALL": "C"},
             capture_output=True,
             text=True,
             check=False,
         ).stdout
+        found = {}
         for block in shown.split("\n\n"):
             fields = dict(
                 re.findall(r"^(Package|Version|Filename|SHA256): (.+)$", block, re.MULTILINE)
             )
-            if len(fields) == 4 and fields["Package"] == name.split(":")[0]:
-                return Package(
-                    name, fields["Version"], Path(fields["Filename"]).name, fields["SHA256"]
-                )
-        return None
+            if len(fields) == 4:
+                name, file = fields["Package"], Path(fields["Filename"]).name
+                found.setdefault(name, Package(name, fields["Version"], file, fields["SHA256"]))
+        return found
 
     def fetch(self, names: Sequence[str]) -> list[Path]:
         """Give the files of these packages, from the cache where the index vouches for them."""
         if not self.has_lists():
             self.update()
-        wanted = [self.find(name) for name in names]
-        if not self.updated and (None in wanted or not all(self._cached(p) for p in wanted if p)):
+        found = self.find(names)
+        if not self.updated and not all(
+            name in found and self._cached(found[name]) for name in names
+        ):
             self.update()
-            wanted = [self.find(name) for name in names]
-        packages: list[Package] = []
-        for name, package in zip(names, wanted, strict=True):
-            if package is None:
-                raise Refused(f"Debian's suite {self.suite} has no package {name}.")
-            packages.append(package)
-        return [self._download(package) for package in packages]
+            found = self.find(names)
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise Refused(f"Debian's suite {self.suite} has no package {', '.join(missing)}.")
+        return self._download([found[name] for name in names])
 
     def fetch_with_missing(self, names: Sequence[str]) -> list[Path]:
         """Give the files of these packages and of all they need that the machine does not have."""
         need("dpkg", "to see which packages the machine has")
         if not self.has_lists():
             self.update()
-        paths = self._closure(names)
-        if paths is None and not self.updated:
+        packages = self._closure(names)
+        if not self.updated and not (packages and all(map(self._cached, packages))):
             self.update()
-            paths = self._closure(names)
-        if paths is None:
+            packages = self._closure(names)
+        if not packages:
             raise Refused(
                 f"Debian's suite {self.suite} cannot give {', '.join(names)} to this machine; "
                 "install it with apt, then start again."
             )
-        return paths
+        return self._download(packages)
 
-    def _closure(self, names: Sequence[str]) -> list[Path] | None:
+    def _closure(self, names: Sequence[str]) -> list[Package]:
+        """List what apt would install for these names; nothing when apt cannot."""
+        words = ["install", "--print-uris", "-qq", "--no-install-recommends", *names]
         try:
-            shown = self._tool(
-                "apt-get",
-                "install",
-                "--print-uris",
-                "-qq",
-                "--no-install-recommends",
-                *names,
-                fails="",
-            )
+            shown = self._tool("apt-get", *words, fails="")
         except Refused:
-            return None
+            return []
         files = re.findall(r"^'[^']+' (\S+)_(\S+)_\w+\.deb ", shown, re.MULTILINE)
-        packages = [self.find(name, urllib.parse.unquote(version)) for name, version in files]
-        if None in packages:
-            return None
-        try:
-            return [self._download(package) for package in packages if package]
-        except Refused:
-            if self.updated:
-                raise
-            return None
+        wanted = [f"{name}={urllib.parse.unquote(version)}" for name, version in files]
+        found = self.find(wanted)
+        return [found[name] for name, _ in files] if len(found) == len(files) else []
 
     def _path(self, package: Package) -> Path:
         return self.debs / package.filename
@@ -175,30 +163,31 @@ class Apt:
         path = self._path(package)
         return path.exists() and _sha256(path) == package.sha256
 
-    def _download(self, package: Package) -> Path:
-        path = self._path(package)
-        if self._cached(package):
-            return path
-        path.unlink(missing_ok=True)
-        self.note(f"      downloading {package.filename}")
-        folder = make(self.base / "download")
-        for old in folder.glob("*.deb"):
-            old.unlink()
-        self._tool(
-            "apt-get",
-            "download",
-            "-qq",
-            f"{package.name}={package.version}",
-            cwd=folder,
-            fails=f"The package {package.name} cannot be downloaded from Debian's mirror.",
-        )
-        files = list(folder.glob("*.deb"))
-        if len(files) != 1 or _sha256(files[0]) != package.sha256:
-            raise Refused(
-                f"The download of {package.name} is not the file Debian's index describes."
+    def _download(self, packages: Sequence[Package]) -> list[Path]:
+        """Download what the cache does not have as the index describes it."""
+        missing = [package for package in packages if not self._cached(package)]
+        if missing:
+            self.note(f"      downloading {_shown(missing)}")
+            folder = make(self.base / "download")
+            for old in folder.iterdir():
+                old.unlink()
+            self._tool(
+                "apt-get",
+                "download",
+                "-qq",
+                *(f"{package.name}={package.version}" for package in missing),
+                cwd=folder,
+                fails=f"{_shown(missing)} cannot be downloaded from Debian's mirror; "
+                "check the network, then start again.",
             )
-        files[0].replace(path)
-        return path
+            for file in folder.iterdir():
+                # apt names a file after its version, the index after the archive's own name.
+                name, _, _ = file.name.partition("_")
+                package = next((p for p in missing if p.name == name), None)
+                if package is None or _sha256(file) != package.sha256:
+                    raise Refused(f"The download {file} is not the file Debian's index describes.")
+                file.replace(self._path(package))
+        return [self._path(package) for package in packages]
 
 
 def fetch_each(names: Sequence[str], cache: Path, note: Callable[[str], None]) -> list[Path]:
@@ -213,7 +202,7 @@ def fetch_each(names: Sequence[str], cache: Path, note: Callable[[str], None]) -
             apt = Apt(cache, suite, note)
             if not apt.has_lists():
                 apt.update()
-            found |= {name: apt for name in missing if apt.find(name)}
+            found |= dict.fromkeys(apt.find(missing), apt)
         except Refused as refusal:
             reasons.append(str(refusal))
     missing = [name for name in names if name not in found]
@@ -222,7 +211,11 @@ def fetch_each(names: Sequence[str], cache: Path, note: Callable[[str], None]) -
             f"Debian's suites {OWN}, {TESTING} and {UNSTABLE} do not give {', '.join(missing)}. "
             + " ".join(reasons or ["Name an Odoo 19 of yours by ODOO_HOME."])
         )
-    return [found[name].fetch([name])[0] for name in names]
+    fetched: dict[str, Path] = {}
+    for apt in dict.fromkeys(found.values()):
+        theirs = [name for name in names if found[name] is apt]
+        fetched |= zip(theirs, apt.fetch(theirs), strict=True)
+    return [fetched[name] for name in names]
 
 
 def unpack(debs: Sequence[Path], root: Path) -> None:
@@ -230,6 +223,17 @@ def unpack(debs: Sequence[Path], root: Path) -> None:
     make(root)
     for deb in debs:
         run(["dpkg-deb", "-x", deb, root], fails=f"The package {deb.name} cannot be unpacked:")
+
+
+def library_folders(root: Path) -> list[Path]:
+    """List the folders of shared libraries among unpacked packages."""
+    libraries = (*root.glob("usr/lib/*-linux-*/*.so*"), *root.glob("usr/lib/*-linux-*/*/*.so*"))
+    return sorted({path.parent for path in libraries})
+
+
+def _shown(packages: Sequence[Package]) -> str:
+    names = [package.name for package in packages]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _sha256(path: Path) -> str:

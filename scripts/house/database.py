@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from . import company, paths
@@ -41,7 +41,7 @@ class Databases:
             self._write_stamp(building, base_digest())
 
     def make_demo(self, database: str, base: str | None = None) -> None:
-        """Make a database with our add-ons and their demo data, on a clone of the base if there is one."""
+        """Make a database with our add-ons and their demo data, on a clone of a base if any."""
         with self._under_construction(database) as building:
             if base:
                 self.clone(base, building)
@@ -52,6 +52,15 @@ class Databases:
             self.note("      installing the add-ons with their demo data")
             self._install(building, our_addons(), demo=True)
             self._write_stamp(building, addons_digest())
+
+    def make_modules(self, database: str, modules: Sequence[str], base: str | None) -> None:
+        """Make a database with some of Odoo's modules and nothing else, no company set up."""
+        with self._under_construction(database) as building:
+            if base:
+                self.clone(base, building)
+            self.note(f"      installing {', '.join(modules)}")
+            self._install(building, modules)
+            self._write_stamp(building, modules_digest(modules))
 
     def update(self, database: str) -> bool:
         """Update our add-ons in a database when their files changed since; say whether they had."""
@@ -141,7 +150,8 @@ class Databases:
     def _mark_demo(self, database: str, demo: bool) -> None:
         with self.server.connect(database) as connection:
             connection.execute(
-                "UPDATE ir_module_module SET demo = %s WHERE state = 'installed' AND name <> ALL(%s)",
+                "UPDATE ir_module_module SET demo = %s "
+                "WHERE state = 'installed' AND name <> ALL(%s)",
                 (demo, list(our_addons())),
             )
 
@@ -197,6 +207,12 @@ def our_addons() -> list[str]:
 def base_digest() -> str:
     """Digest what the base depends on."""
     text = repr((BASE_MODULES, company.SET_UP, (paths.ROOT / "requirements.txt").read_text()))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def modules_digest(modules: Sequence[str]) -> str:
+    """Digest what a database of Odoo's own modules depends on."""
+    text = repr((tuple(modules), (paths.ROOT / "requirements.txt").read_text()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 import configparser
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from . import paths, settings
@@ -51,7 +50,7 @@ class OdooCommand:
             "PATH": f"{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": str(self.home.import_path),
             "PYTHONUNBUFFERED": "1",
-            # Add-on commands are found only when the add-ons' folder is known before the command line.
+            # Commands of add-ons are found only when their folder is known before the arguments.
             "ODOO_RC": str(self.conf),
         }
 

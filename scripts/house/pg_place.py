@@ -72,8 +72,8 @@ def system_user() -> str:
             continue
         return name
     raise Refused(
-        "PostgreSQL does not run as root and this machine has neither the user postgres nor nobody; "
-        "add one of them, or start as an ordinary user."
+        "PostgreSQL does not run as root, and this machine has neither the user postgres nor "
+        "nobody; add one of them, or start as an ordinary user."
     )
 
 

@@ -63,8 +63,7 @@ def _search(folder: Path, libraries: tuple[Path, ...]) -> list[Programs]:
 
 
 def _search_unpacked(root: Path) -> list[Programs]:
-    libraries = tuple(sorted(root.glob("usr/lib/*-linux-*")))
-    return _search(root / "usr/lib/postgresql", libraries)
+    return _search(root / "usr/lib/postgresql", tuple(apt.library_folders(root)))
 
 
 def _install(root: Path, note: Callable[[str], None]) -> None:

@@ -8,8 +8,8 @@ from . import bootstrap, settings
 
 STEPS = 6
 HELP = """\
-Installs what is missing under .local/, starts PostgreSQL, Odoo, the link to the meters and simulated
-meters, prints one address and the demonstration's log-ins, and stays until Ctrl-C.
+Installs what is missing under .local/, starts PostgreSQL, Odoo, the link to the meters and
+simulated meters, prints one address and the demonstration's log-ins, and stays until Ctrl-C.
 
 settings (environment):
   ACREL_HTTP_PORT   port of the pages on 127.0.0.1 (8069)
@@ -19,7 +19,7 @@ settings (environment):
   ODOO_HOME         an Odoo 19 to use instead of Debian's
   PGHOST, PGPORT, PGUSER, PGPASSWORD
                     a PostgreSQL server to use instead of a private one; odoo.conf can name it too
-  ACREL_LINK_PASSWORD
+  ACREL_LINK_DB_PASSWORD
                     password of the role acrel_link on such a server, where that role exists already
 """
 

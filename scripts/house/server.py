@@ -59,9 +59,9 @@ class Server:
         except psycopg.OperationalError as error:
             words = str(error).strip().splitlines()[-1]
             raise Refused(
-                f"The PostgreSQL server at {self.host}:{self.port} does not let the user {self.user} "
-                f"into the database {database} ({words}); check odoo.conf or PGHOST, PGPORT, PGUSER "
-                "and PGPASSWORD."
+                f"The PostgreSQL server at {self.host}:{self.port} does not let the user "
+                f"{self.user} into the database {database} ({words}); check odoo.conf or PGHOST, "
+                "PGPORT, PGUSER and PGPASSWORD."
             ) from error
         with connection:
             yield connection
@@ -109,12 +109,12 @@ def of_named(named: NamedServer) -> Server:
     """Check a named server and see to the link's role on it."""
     if named.user == "postgres":
         raise Refused(
-            "Odoo does not run as PostgreSQL's user postgres; create a role of your own with CREATEDB "
-            "and name it by PGUSER or db_user in odoo.conf."
+            "Odoo does not run as PostgreSQL's user postgres; create a role of your own with "
+            "CREATEDB and name it by PGUSER or db_user in odoo.conf."
         )
     server = Server(named.host, named.port, named.user, named.password)
     kept = paths.LOCAL / "run" / "link_password"
-    password = os.environ.get("ACREL_LINK_PASSWORD") or (
+    password = os.environ.get("ACREL_LINK_DB_PASSWORD") or (
         kept.read_text().strip() if kept.exists() else None
     )
     with server.connect() as connection:
@@ -124,7 +124,8 @@ def of_named(named: NamedServer) -> Server:
                 f"{connection.info.server_version // 10000}; 14 or newer is needed."
             )
         role = connection.execute(
-            "SELECT rolcreatedb, rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            "SELECT rolcreatedb OR rolsuper, rolcreaterole OR rolsuper FROM pg_roles "
+            "WHERE rolname = current_user"
         ).fetchone()
         has_link_role = connection.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s", (LINK_ROLE,)
@@ -132,9 +133,9 @@ def of_named(named: NamedServer) -> Server:
         if not has_link_role:
             if not role[1]:
                 raise Refused(
-                    f"The PostgreSQL server at {named.host} has no role {LINK_ROLE} and {named.user} may "
-                    f"not create it; run there: CREATE ROLE {LINK_ROLE} LOGIN PASSWORD '...', and "
-                    "start again with ACREL_LINK_PASSWORD set to that password."
+                    f"The PostgreSQL server at {named.host} has no role {LINK_ROLE} and {named.user} "
+                    f"may not create it; run there: CREATE ROLE {LINK_ROLE} LOGIN PASSWORD '...', "
+                    "and start again with ACREL_LINK_DB_PASSWORD set to that password."
                 )
             password = password or secrets.token_urlsafe(24)
             connection.execute(

@@ -2,7 +2,6 @@
 
 import configparser
 import dataclasses
-import os
 import re
 import socket
 from collections.abc import Mapping
@@ -123,7 +122,7 @@ def _database(environment: Mapping[str, str], name: str, default: str) -> str:
         "template1",
     ):
         raise Refused(
-            f"{name} is {text!r}; a database name here is 1 to 40 lower-case letters, digits and _, "
-            "begins with a letter, and is none of PostgreSQL's own."
+            f"{name} is {text!r}; a database name here is 1 to 40 lower-case letters, digits and "
+            "_, begins with a letter, and is none of PostgreSQL's own."
         )
     return text

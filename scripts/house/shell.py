@@ -25,14 +25,13 @@ def run(
     fails: str,
     stdin: str | None = None,
 ) -> str:
-    """Run a tool to its end and return what it printed; `fails` begins the sentence when it fails."""
+    """Run a tool and return what it printed; `fails` begins the sentence when it fails."""
     done = subprocess.run(
         [os.fspath(word) for word in command],
         cwd=cwd,
         env=dict(env) if env is not None else None,
         input=stdin if stdin is not None else "",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         errors="replace",
         check=False,

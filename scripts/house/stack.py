@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +17,8 @@ READY_SECONDS = 120
 class Stack:
     """Starts the shipped commands on one database and stops them again.
 
-    Each `start_…` returns when the process is ready; `stop` ends all of them, the last started first.
-    A process can be started, stopped or killed alone, as the faults of the tests need it.
+    Each `start_…` returns when the process is ready; `stop` ends all of them, the last started
+    first. A process can be started, stopped or killed alone, as the faults of the tests need it.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class Stack:
         return child
 
     def start_simulator(self, *words: str) -> Child:
-        """Start `odoo meter_simulator` against the link; what it is asked stands in its own --help."""
+        """Start `odoo meter_simulator` against the link; its own --help says what it takes."""
         return self._start("meter_simulator", "meter_simulator", *words)
 
     def _start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> Child:
@@ -93,10 +92,12 @@ class Stack:
 
     def odoo_answers(self) -> bool:
         """Say whether the server serves pages."""
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            with urllib.request.urlopen(f"{self.url}/web/health", timeout=10) as answer:
-                return answer.status == 200
-        return False
+        try:
+            answer = urllib.request.urlopen(f"{self.url}/web/health", timeout=10)
+        except OSError:
+            return False
+        with answer:
+            return answer.status == 200
 
     def link_answers(self) -> bool:
         """Say whether the link accepts connections."""

@@ -15,6 +15,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from . import database, paths
@@ -52,32 +53,34 @@ class Stage:
 
     def base(self) -> str:
         """Give the template without our add-ons, made again when its inputs changed."""
-        return self._template(BASE, database.base_digest(), lambda: self.databases.make_base(BASE))
+        return self.template(BASE, database.base_digest(), self.databases.make_base)
 
     def demo(self) -> str:
         """Give the template with our add-ons and their demo data, as `scripts/run` makes it."""
         base = self.base()
-        return self._template(DEMO, database.addons_digest(), lambda: self._make_demo(base))
+        make = partial(self._make_demo, base=base)
+        return self.template(DEMO, database.addons_digest(), make)
 
-    def _make_demo(self, base: str) -> None:
-        self.databases.make_demo(DEMO, base)
+    def _make_demo(self, name: str, base: str) -> None:
+        self.databases.make_demo(name, base)
         # Build the pages' bundles once, here, instead of in every clone.
-        with Stack(self.odoo, DEMO, logs=self.logs) as stack:
+        with Stack(self.odoo, name, logs=self.logs) as stack:
             stack.start_odoo("--max-cron-threads=0")
             self.odoo.script(
-                DEMO,
+                name,
                 'env["ir.qweb"]._pregenerate_assets_bundles()\nenv.cr.commit()',
                 fails="The pages' bundles cannot be built",
                 log=self.logs / "setup-assets.log",
             )
 
-    def _template(self, name: str, digest: str, make: Callable[[], None]) -> str:
+    def template(self, name: str, digest: str, make: Callable[[str], None]) -> str:
+        """Give a template database, made again when the digest of its inputs changed."""
         with paths.only_one(name):
             if self.server.exists(name):
                 if self.databases.stamp(name) == digest:
                     return name
                 self.databases.drop(name)
-            make()
+            make(name)
         return name
 
     def clone(self, name: str, template: str | None = None) -> str:

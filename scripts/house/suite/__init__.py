@@ -1,0 +1,1 @@
+"""`scripts/test`: the whole suite, part by part."""

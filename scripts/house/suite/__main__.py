@@ -1,0 +1,81 @@
+"""Runs the parts of the suite inside the virtual environment."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from .. import bootstrap, chromium
+from ..children import Stop, adopt_orphans, end_orphans, stopping_on_signals
+from ..errors import exit_code
+from ..stage import Stage
+from . import expected, lint, odoo_tests, pytests
+from .command import PARTS, STEPS
+from .report import Report, counts
+
+
+def main(chosen: Sequence[str]) -> int:
+    """Run the parts, tell the outcome, leave no process behind."""
+    adopt_orphans()
+    reports: list[Report] = []
+    try:
+        with stopping_on_signals(), contextlib.ExitStack() as stack:
+            _run_parts([part for part in PARTS if part in chosen], reports, stack)
+    except Stop as stop:
+        print(f"\nStopped by {stop}.", flush=True)
+        end_orphans()
+        return 130
+    left = end_orphans()
+    expected.check(reports, expected.read())
+    return _tell(reports, left)
+
+
+def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.ExitStack) -> None:
+    steps = bootstrap.steps(STEPS + len(parts))
+    stage = browser = None
+    if {"odoo", "e2e"} & set(parts):
+        steps.step("Odoo 19, PostgreSQL, Chromium")
+        browser = chromium.find_or_install(steps.note)
+        stage = stack.enter_context(Stage.open(steps.note))
+
+    def odoo(report: Report) -> None:
+        odoo_tests.run(report, stage, browser)
+
+    def e2e(report: Report) -> None:
+        stage.demo()
+        pytests.run(report, ["tests/e2e", "tests/house"], stage.env(browser))
+
+    work: dict[str, Callable[[Report], None]] = {
+        "lint": lint.run,
+        "unit": lambda report: pytests.run(report, ["tests/unit"]),
+        "odoo": odoo,
+        "e2e": e2e,
+    }
+    for part in parts:
+        steps.step(part)
+        report = Report(part)
+        reports.append(report)
+        began = time.monotonic()
+        work[part](report)
+        report.finish(time.monotonic() - began)
+
+
+def _tell(reports: list[Report], left: list[str]) -> int:
+    print()
+    for report in reports:
+        for problem in report.problems:
+            print(f"{report.part}: {problem}")
+        for test, outcome in report.outcomes.items():
+            if outcome == "failed":
+                print(f"{report.part}: failed: {test}")
+    for process in left:
+        print(f"left behind and killed: {process}")
+    print()
+    for report in reports:
+        print(report.line())
+    print(counts(reports), flush=True)
+    return 0 if all(report.good for report in reports) and not left else 1
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

@@ -1,0 +1,28 @@
+"""The command line of `scripts/test`; needs nothing but Python itself."""
+
+import argparse
+from collections.abc import Sequence
+
+from .. import bootstrap
+
+PARTS = ("lint", "unit", "odoo", "e2e")
+STEPS = 2
+HELP = """\
+Runs the suite, or the parts named, in a PostgreSQL cluster of its own under .local/.
+
+  lint   ruff's rules and format, pylint-odoo's rules
+  unit   pytest over the packages that need no Odoo
+  odoo   each add-on installed on its dependencies alone, its own tests, no warning in the log
+  e2e    real processes, a real browser, faults
+"""
+
+
+def enter(arguments: Sequence[str]) -> int:
+    """Read the command line, then go on inside the virtual environment."""
+    parser = argparse.ArgumentParser(
+        "scripts/test", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="*", choices=[*PARTS, []], help=", ".join(PARTS))
+    chosen = parser.parse_args(arguments).part or list(PARTS)
+    bootstrap.enter("house.suite", "requirements-test.txt", chosen, STEPS)
+    return 0
