@@ -1,0 +1,32 @@
+"""``python -m acrel_link``: the link process; wrong settings are one sentence and exit code 2."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import uvloop
+
+from .process import run
+from .settings import SettingsError, read_settings
+
+
+def main() -> int:
+    """Read the settings, run, and return the exit code."""
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+        logging.basicConfig(
+            level=settings.log_level,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

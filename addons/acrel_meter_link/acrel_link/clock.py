@@ -1,0 +1,46 @@
+"""The database's time, kept by the link, so that rows of several link hosts are in one order.
+
+A stamp is a whole number of microseconds since 2000-01-01 UTC, PostgreSQL's own form.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+EPOCH = datetime(2000, 1, 1)
+_UNIX = 946_684_800_000_000  # 2000-01-01 in Unix microseconds
+
+
+def to_datetime(stamp: int) -> datetime:
+    """Return a stamp as UTC without zone, as the database's columns hold it."""
+    return EPOCH + timedelta(microseconds=stamp)
+
+
+def to_stamp(moment: datetime) -> int:
+    """Return a UTC moment without zone as a stamp."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+class Clock:
+    """The database's time, measured from its answers and kept by this machine's clock."""
+
+    BACK = 60_000_000  # a step back beyond this is followed, a smaller one is waited out
+
+    def __init__(self):
+        self._offset = -_UNIX
+        self._last = 0
+
+    def follow(self, database_unix_microseconds: int) -> None:
+        """Take over the database's time."""
+        self._offset = database_unix_microseconds - time.time_ns() // 1000 - _UNIX
+
+    def stamp(self) -> int:
+        """Return now; two readings of a process never bear the same stamp."""
+        stamp = time.time_ns() // 1000 + self._offset
+        if self._last - self.BACK < stamp <= self._last:
+            stamp = self._last + 1
+        self._last = stamp
+        return stamp
+
+    def now(self) -> datetime:
+        """Return now as UTC without zone."""
+        return to_datetime(time.time_ns() // 1000 + self._offset)

@@ -1,0 +1,34 @@
+"""What the parts of one link process share."""
+
+from dataclasses import dataclass, field
+
+from .clock import Clock
+from .database import Database
+from .incidents import Incidents
+from .master import Master
+from .settings import Settings
+from .store import Writer
+
+
+@dataclass
+class Counters:
+    """What the worker's row and the log tell."""
+
+    connections: int = 0
+    readings: int = 0
+    refused: int = 0
+    dropped: int = 0
+
+
+@dataclass
+class Context:
+    """Settings, time, the writer, the second database connection, master data, events."""
+
+    settings: Settings
+    clock: Clock
+    writer: Writer
+    control: Database
+    incidents: Incidents
+    master: Master
+    counters: Counters = field(default_factory=Counters)
+    worker_id: int | None = None

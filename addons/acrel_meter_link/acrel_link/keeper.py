@@ -1,0 +1,167 @@
+"""What the link process does beside its sockets: master data, leases, its own row, sweeps."""
+
+import asyncio
+import logging
+import os
+import socket
+
+import psycopg
+
+from .context import Context
+from .database import AWAY, CONNECT, Backoff
+from .events import LINK_KINDS
+from .incidents import Subject
+from .reads import Reads
+from .server import Server
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "acrel_link"
+WHOLE_EVERY = 12  # sweeps between looks at all wanted states
+ALIVE_SECONDS = 30
+
+BEGIN = """
+INSERT INTO acrel_link_worker (name, host, pid, listen, started_at, seen_at)
+VALUES (%s, %s, %s, %s, clock_timestamp(), clock_timestamp()) RETURNING id
+"""
+SEEN = """
+UPDATE acrel_link_worker SET seen_at = clock_timestamp(), stopped_at = NULL, connections = %s,
+       readings = %s, refused = %s, lag_ms = %s WHERE id = %s
+"""
+STOP = """
+UPDATE acrel_link_worker SET seen_at = clock_timestamp(), stopped_at = clock_timestamp(),
+       connections = 0, readings = %s, refused = %s WHERE id = %s
+"""
+DEAD = """
+UPDATE acrel_link_live l SET online = false, closed_at = w.seen_at
+  FROM acrel_link_worker w
+ WHERE l.online AND w.id = l.worker_id AND w.id <> %s
+   AND (w.stopped_at IS NOT NULL OR w.seen_at < clock_timestamp() - %s * interval '1 s')
+"""
+LASTING = """
+SELECT kind, link_id, meter_id, output_id FROM acrel_event
+ WHERE end_at IS NULL AND kind = ANY(%s)
+"""
+
+
+class Keeper:
+    """Keeps memory and database in step; everything it does may be repeated."""
+
+    def __init__(self, context: Context, server: Server):
+        self._context, self._server = context, server
+        self._reads = Reads(context, server.unit)
+        self._wake = asyncio.Event()
+        self._sweeps = 0
+
+    async def load(self) -> None:
+        """Read what must be known before the first meter may register."""
+        await self._context.master.load()
+        for kind, link, meter, output in await self._context.control.fetch(
+            LASTING, (list(LINK_KINDS),)
+        ):
+            self._context.incidents.found(kind, Subject(link, meter, output))
+
+    async def begin(self) -> None:
+        """Write the row of this process."""
+        host, port = self._server.address
+        rows = await self._context.control.fetch(
+            BEGIN,
+            (f"link {os.getpid()}", socket.gethostname(), os.getpid(), f"{host}:{port}"),
+        )
+        self._context.worker_id = rows[0][0]
+
+    async def listen(self) -> None:
+        """Wait for the wake-ups of the database."""
+        backoff = Backoff()
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._context.settings.dsn, application_name="acrel_link listen", **CONNECT
+                )
+                async with connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    backoff.reset()
+                    self._wake.set()  # what was told before this moment was not heard
+                    while True:
+                        async for _ in connection.notifies(
+                            timeout=self._context.settings.sweep, stop_after=1
+                        ):
+                            self._wake.set()
+                        # a connection that the network dropped silently is found out here
+                        await connection.execute("SELECT 1")
+            except AWAY as error:
+                log.warning("Wake-ups are not heard: %s", " ".join(str(error).split()))
+                await asyncio.sleep(backoff.next())
+
+    async def wake_ups(self) -> None:
+        """Act on each wake-up at once."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._context.master.refresh_wanted()
+                await self._reads.sweep()
+                await self._context.master.refresh_links()
+            except AWAY:
+                await asyncio.sleep(self._context.settings.sweep)
+
+    async def claims(self) -> None:
+        """Claim registered connections, many at once."""
+        backoff = Backoff()
+        while True:
+            await self._server.claims()
+            while True:
+                try:
+                    await self._server.leases.claim()
+                    backoff.reset()
+                    break
+                except AWAY as error:
+                    log.warning("Links are not claimed: %s", " ".join(str(error).split()))
+                    await asyncio.sleep(backoff.next())
+
+    async def sweeps(self) -> None:
+        """Look at everything every few seconds, whether or not a wake-up came."""
+        while True:
+            await asyncio.sleep(self._context.settings.sweep)
+            self._server.sweep()
+            try:
+                await self._sweep()
+            except AWAY as error:
+                log.warning("PostgreSQL is away: %s", " ".join(str(error).split()))
+
+    async def _sweep(self) -> None:
+        context, counters = self._context, self._context.counters
+        self._sweeps += 1
+        whole = self._sweeps % WHOLE_EVERY == 0
+        await context.control.follow_clock()
+        await context.master.refresh_links()
+        await context.master.refresh_wanted(sweep=True, whole=whole)
+        await self._reads.sweep()
+        await self._server.leases.sweep()
+        await self._server.candidates.write()
+        lag, context.writer.lag_ms = context.writer.lag_ms, 0
+        await context.control.fetch(
+            SEEN,
+            (
+                counters.connections,
+                context.writer.stored,
+                counters.refused,
+                lag,
+                context.worker_id,
+            ),
+        )
+        if self._sweeps % WHOLE_EVERY == 1:
+            await context.control.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
+
+    async def stop(self) -> None:
+        """Write that this process and its connections ended."""
+        await self._server.leases.close()
+        await self._server.candidates.write()
+        await self._context.control.fetch(
+            STOP,
+            (
+                self._context.writer.stored,
+                self._context.counters.refused,
+                self._context.worker_id,
+            ),
+        )

@@ -1,0 +1,178 @@
+"""Which process owns which link: claims, and the proof that they still hold.
+
+A claim gives the link a new epoch. Whoever writes what an output is, or claims a close, compares
+the epoch in the same statement; a connection whose epoch is not the newest sends nothing more.
+"""
+
+from collections.abc import Callable
+
+from .connection import Connection
+from .context import Context
+from .incidents import Subject
+from .master import LIVE_COLUMNS
+
+CLAIM = """
+WITH new AS (
+    SELECT * FROM unnest(%s::integer[], %s::timestamp[], %s::text[], %s::text[], %s::text[],
+                         %s::integer[], %s::integer[])
+        AS n (link_id, connected_at, peer, iccid, firmware, rssi, upload_minutes)
+), old AS (
+    SELECT l.link_id, l.worker_id, l.iccid FROM acrel_link_live l JOIN new USING (link_id)
+), claimed AS (
+    INSERT INTO acrel_link_live AS l (link_id, epoch, worker_id, online, connected_at, seen_at,
+                                      peer, iccid, firmware, rssi, upload_minutes)
+    SELECT link_id, nextval('acrel_link_epoch_seq'), %s, true, connected_at, connected_at,
+           peer, iccid, firmware, rssi, upload_minutes
+      FROM new ORDER BY link_id
+    ON CONFLICT (link_id) DO UPDATE
+       SET epoch = excluded.epoch, worker_id = excluded.worker_id, online = true,
+           connected_at = excluded.connected_at, seen_at = excluded.seen_at, closed_at = NULL,
+           peer = excluded.peer, iccid = excluded.iccid, firmware = excluded.firmware,
+           rssi = excluded.rssi, upload_minutes = excluded.upload_minutes
+    RETURNING link_id, epoch
+)
+SELECT claimed.link_id, claimed.epoch, old.worker_id, old.iccid
+  FROM claimed LEFT JOIN old USING (link_id)
+"""
+# An attempt that an earlier connection left unfinished was not confirmed.
+INTERRUPTED = """
+UPDATE acrel_command SET state = 'failed', done_at = clock_timestamp(),
+       message = 'The connection was lost before it was confirmed.'
+ WHERE origin = 'desired' AND state = 'sent' AND output_id = ANY(%s)
+"""
+OTHERS_LIVE = f"""
+SELECT output_id, change, {", ".join(LIVE_COLUMNS)} FROM acrel_output_live WHERE output_id = ANY(%s)
+"""
+OTHERS_METERS = """
+SELECT l.meter_id, l.e_forward FROM acrel_meter_live l JOIN acrel_output o USING (meter_id)
+ WHERE o.id = ANY(%s) AND l.e_forward IS NOT NULL
+"""
+SEEN = """
+UPDATE acrel_link_live l SET seen_at = n.seen_at
+  FROM unnest(%s::integer[], %s::bigint[], %s::timestamp[]) AS n (link_id, epoch, seen_at)
+ WHERE l.link_id = n.link_id AND l.epoch = n.epoch
+"""
+HELD = """
+SELECT n.link_id FROM unnest(%s::integer[], %s::bigint[]) AS n (link_id, epoch)
+  JOIN acrel_link_live l ON l.link_id = n.link_id AND l.epoch = n.epoch
+"""
+CLOSED = """
+UPDATE acrel_link_live l SET online = false, closed_at = n.closed_at, seen_at = n.seen_at
+  FROM unnest(%s::integer[], %s::bigint[], %s::timestamp[], %s::timestamp[])
+       AS n (link_id, epoch, seen_at, closed_at)
+ WHERE l.link_id = n.link_id AND l.epoch = n.epoch
+"""
+SEEN_EVERY = 6  # sweeps
+
+
+class Leases:
+    """Claims connections in batches, keeps their rows, ends those that lost their link."""
+
+    def __init__(self, context: Context, online: Callable[[], list[Connection]]):
+        self._context, self._online = context, online
+        self._unclaimed: list[Connection] = []
+        self._ended: list[tuple] = []
+        self._sweeps = 0
+
+    def register(self, connection: Connection) -> None:
+        """Claim this connection's link with the next batch."""
+        self._unclaimed.append(connection)
+
+    def end(self, connection: Connection) -> None:
+        """Write with the next batch that the connection is gone."""
+        if connection.epoch is not None:
+            now = self._context.clock.now()
+            self._ended.append((connection.link.id, connection.epoch, connection.seen_at, now))
+
+    async def claim(self) -> None:
+        """Claim the links of new connections."""
+        lines = [line for line in self._unclaimed if not line.closed]
+        if not lines:
+            self._unclaimed.clear()
+            return
+        newest = {line.link.id: line for line in lines}
+        facts = [(line, line.registration) for line in newest.values()]
+        rows = await self._context.control.fetch(
+            CLAIM,
+            (
+                list(newest),
+                [line.connected_at for line, _ in facts],
+                [line.peer for line, _ in facts],
+                [told.iccid for _, told in facts],
+                ["/".join(told.firmware) for _, told in facts],
+                [told.rssi for _, told in facts],
+                [told.upload_minutes for _, told in facts],
+                self._context.worker_id,
+            ),
+        )
+        self._unclaimed = [line for line in self._unclaimed if line not in lines]
+        outputs = [
+            output.id
+            for line in newest.values()
+            for meter in line.link.meters
+            for output in meter.outputs
+        ]
+        foreign = [
+            output.id
+            for link_id, _, worker, _ in rows
+            if worker not in (None, self._context.worker_id)
+            for meter in newest[link_id].link.meters
+            for output in meter.outputs
+        ]
+        if outputs:
+            await self._context.control.fetch(INTERRUPTED, (outputs,))
+        if foreign:
+            await self._take_over(foreign)
+        for link_id, epoch, _, iccid in rows:
+            line = newest[link_id]
+            if iccid and iccid != line.registration.iccid:
+                self._context.incidents.note(
+                    "link_mismatch",
+                    Subject(link=link_id),
+                    f"It registered with SIM card {line.registration.iccid or 'none'}; it was "
+                    f"{iccid} before.",
+                )
+            if not line.closed:
+                line.claimed(epoch)
+
+    async def _take_over(self, outputs: list[int]) -> None:
+        """Read what another process did since this one started to outputs that are its own now."""
+        master = self._context.master
+        for output_id, change, *values in await self._context.control.fetch(
+            OTHERS_LIVE, (outputs,)
+        ):
+            if change <= master.changes.get(output_id, -1):
+                continue
+            live = master.live_of(output_id)
+            for name, value in zip(LIVE_COLUMNS, values, strict=True):
+                setattr(live, name, value)
+        for meter_id, register in await self._context.control.fetch(OTHERS_METERS, (outputs,)):
+            master.registers[meter_id] = max(register, master.registers.get(meter_id, 0))
+
+    async def sweep(self) -> None:
+        """Write who is gone and who was seen; end connections whose epoch is not the newest."""
+        if self._ended:
+            ended = self._ended.copy()
+            await self._context.control.fetch(CLOSED, tuple(map(list, zip(*ended, strict=True))))
+            del self._ended[: len(ended)]
+        lines = [line for line in self._online() if line.epoch is not None]
+        if not lines:
+            return
+        links, epochs = [line.link.id for line in lines], [line.epoch for line in lines]
+        held = {row[0] for row in await self._context.control.fetch(HELD, (links, epochs))}
+        for line in lines:
+            if line.link.id not in held:
+                line.lost_epoch()
+        if self._sweeps % SEEN_EVERY == 0:
+            await self._context.control.fetch(
+                SEEN, (links, epochs, [line.seen_at for line in lines])
+            )
+        self._sweeps += 1
+
+    async def close(self) -> None:
+        """Write that every connection of this process is gone, at its stop."""
+        for line in self._online():
+            self.end(line)
+        if self._ended:
+            rows = tuple(map(list, zip(*self._ended, strict=True)))
+            await self._context.control.fetch(CLOSED, rows)

@@ -1,0 +1,521 @@
+"""One contactor: brought to its wanted state, guarded from memory, watched for what it does itself.
+
+An output outlives the connections of its meter, so that what it knows holds across them. Its steps
+run in one task at a time; whatever may change what is to be done wakes it.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from .attempts import Attempts
+from .clock import to_datetime
+from .context import Context
+from .database import AWAY, Backoff
+from .decision import Action, carried_out, decide, due_guard, end_problem, guard_register
+from .errors import ProtocolError
+from .incidents import Subject
+from .live_row import write_live
+from .master import Live, OutputSpec, Wanted
+from .reading import Reading
+from .transparent import GoneError, NoAnswerError
+
+log = logging.getLogger(__name__)
+
+BAD_ENDS = 3
+"""So many answers without a usable end register, and the output counts as opened without one."""
+
+FEEDBACK_STEP = 0.25
+TIMER_LIMIT = 60.0
+STUCK_CURRENT = 50  # raw, 0.5 A on the meter's side: more flows through no open contactor
+
+
+class StepError(Exception):
+    """A step towards the wanted state failed; the text says how."""
+
+
+class Output:
+    """A contactor on a meter's digital output."""
+
+    def __init__(self, spec: OutputSpec, meter_id: int, context: Context):
+        self.spec = spec
+        self.live: Live = context.master.live_of(spec.id)
+        self.unit = None  # the meter on its present connection
+        self.meter_id = meter_id
+        self._context = context
+        self._attempts = Attempts(context, meter_id, spec.id)
+        self._backoff = Backoff(context.settings.retry_first, context.settings.retry_last)
+        self._task: asyncio.Task | None = None
+        self._again = False
+        self._seen = False  # its state was read on the present connection
+        self._retry: asyncio.TimerHandle | None = None
+        self._guard: asyncio.TimerHandle | None = None
+        self._started: tuple[int, Reading] | None = None  # revision, reading before its first try
+        self._bad_ends = 0
+        self._opened_at = 0.0
+        self._refused: int | None = None  # the revision whose failure was told
+
+    # === What it is asked === #
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The row of acrel_output_wanted, as last read."""
+        return self._context.master.wanted.get(self.spec.id)
+
+    @property
+    def busy(self) -> bool:
+        """Whether its meter is to be polled often: it is closed, or shall be."""
+        wanted = self.wanted
+        return (
+            self.live.state == "closed"
+            or carried_out(wanted, self.live)
+            or (
+                wanted is not None
+                and wanted.closed
+                and self.live.close_revision != wanted.revision
+                and self._context.clock.now() <= wanted.close_limit
+            )
+        )
+
+    @property
+    def _shall_be_open(self) -> bool:
+        wanted = self.wanted
+        return wanted is not None and (
+            not wanted.closed or self.live.open_revision == wanted.revision
+        )
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(meter=self.meter_id, output=self.spec.id)
+
+    # === What wakes it === #
+
+    def attach(self, unit) -> None:
+        """Its meter is connected: look at it and correct it."""
+        self.unit = unit
+        self._seen = False
+        self._backoff.reset()
+        self._arm_guard()
+        self.wake()
+
+    def detach(self) -> None:
+        """Its meter is gone; what is wanted and guarded stays."""
+        self.unit = None
+        self._seen = False
+        for timer in (self._retry, self._guard):
+            if timer is not None:
+                timer.cancel()
+
+    def wake(self) -> None:
+        """Compare what it shall be with what it is, soon."""
+        if self.unit is None:
+            return
+        if self._task is not None:
+            self._again = True
+            return
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._task = asyncio.get_running_loop().create_task(self._work())
+
+    def wanted_changed(self) -> None:
+        """Its wanted state or its guard changed."""
+        self._backoff.reset()
+        wanted = self.wanted
+        if carried_out(wanted, self.live):
+            limit = guard_register(wanted, self.live)
+            if limit != self.live.guard_register:
+                self.live.guard_register = limit
+                self.write()
+        register = self._context.master.registers.get(self.meter_id)
+        if wanted is not None and not due_guard(
+            wanted, self.live, register, self._context.clock.now()
+        ):
+            self._context.incidents.end("guard_held", self._subject)
+        self.check_guard(register)
+        self._arm_guard()
+        self.wake()
+
+    def claimed(self) -> None:
+        """The connection has its epoch: write what was seen before, and close if so wanted."""
+        if self._seen:
+            self.write()
+        self.wake()
+
+    def idle_check(self) -> None:
+        """Look again whether anything is to be done; called by the sweep."""
+        if self._task is None and self._retry is None and self.unit is not None and self._seen:
+            action = decide(self.wanted, self.live, self._context.clock.now())
+            if action is not Action.NOTHING:
+                self.wake()
+
+    def arrived(self, reading: Reading) -> None:
+        """Take a reading of its meter: the guard, the feedback and the current."""
+        self.check_guard(reading.get("e_forward"))
+        inputs = reading.get("di")
+        if self._seen and inputs is not None and self._feedback(inputs) != self.live.feedback:
+            self._seen = False  # look closely before anything is concluded
+            self.wake()
+        self._check_current(reading)
+
+    def relay_read(self, relay: bool) -> None:
+        """Take the relay's state from a poll."""
+        if self._task is None and relay is not self.live.relay:
+            self._seen = False
+            self.wake()
+
+    # === Guard === #
+
+    def check_guard(self, register: int | None) -> None:
+        """Open when the guard's register or time is reached; tell, where only a person opens."""
+        wanted, live = self.wanted, self.live
+        if self.unit is None or wanted is None or live.guard_tripped:
+            return
+        now = self._context.clock.now()
+        due = due_guard(wanted, live, register, now)
+        if due is None:
+            return
+        words = f"at register {register}" if due == "energy" else f"at {now:%H:%M:%S} UTC"
+        if wanted.on_doubt == "hold":
+            self._context.incidents.begin(
+                "guard_held",
+                self._subject,
+                f"The guard ({due}) of revision {wanted.revision} was reached {words}; this output "
+                "is opened by a person only.",
+            )
+            return
+        live.guard_tripped, live.guard_tripped_at = due, now
+        self._context.incidents.note(
+            "guard_tripped",
+            self._subject,
+            f"The guard ({due}) of revision {wanted.revision} was reached {words}; it is opened.",
+        )
+        self.write()
+        self._backoff.reset()
+        self.wake()
+
+    def _arm_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+        wanted = self.wanted
+        if self.unit is None or not carried_out(wanted, self.live) or not wanted.guard_until:
+            return
+        left = (wanted.guard_until - self._context.clock.now()).total_seconds()
+        if left > 0 or not self.live.guard_tripped:
+            # in steps, because the wall clock may be set
+            self._guard = asyncio.get_running_loop().call_later(
+                min(max(left, 0.0) + 0.001, TIMER_LIMIT), self._guard_due
+            )
+
+    def _guard_due(self) -> None:
+        self._guard = None
+        self.check_guard(None)
+        wanted = self.wanted
+        if wanted.guard_until is not None and self._context.clock.now() < wanted.guard_until:
+            self._arm_guard()
+
+    # === Steps === #
+
+    async def _work(self) -> None:
+        action = Action.NOTHING
+        try:
+            while self.unit is not None:
+                self._again = False
+                if not self._seen:
+                    await self._look()
+                action = decide(self.wanted, self.live, self._context.clock.now())
+                if action is Action.CLOSE:
+                    if self.unit.epoch is None:
+                        return  # `claimed` wakes it
+                    await self._close(self.wanted)
+                elif action is Action.OPEN:
+                    await self._open(self.wanted)
+                else:
+                    self._stand_by(action)
+                    if not self._again:
+                        return
+        except (StepError, NoAnswerError, ProtocolError, *AWAY) as error:
+            self._failed(action, str(error))
+        except GoneError:
+            return
+        finally:
+            self._task = None
+            if self._again and self._retry is None:
+                self.wake()
+
+    async def _look(self) -> None:
+        """Read relay and feedback, and conclude what happened since they were last known."""
+        unit = self.unit
+        relay = await unit.read_relay(self.spec.number)
+        feedback = await self._settled_feedback(unit, relay)
+        live, wanted = self.live, self.wanted
+        before = replace(live)
+        self._observe(relay, feedback)
+        if carried_out(wanted, live) and not live.guard_tripped and live.state == "open":
+            await self._opened_itself(
+                unit, wanted, "opened_itself", "The contactor opened by itself."
+            )
+        elif before.state == "open" and live.state == "closed" and self._shall_be_open:
+            self._context.incidents.note(
+                "closed_itself", self._subject, "The relay is closed although it shall be open."
+            )
+        self._seen = True
+        if before != live:
+            self.write()
+
+    async def _opened_itself(self, unit, wanted: Wanted, kind: str, text: str) -> None:
+        """End what this close began: the contactor is open and the close is never repeated."""
+        reading = await self._end_reading(unit)
+        self.live.open_revision = wanted.revision
+        self._set_end(reading)
+        self._fail_text(text)
+        self._context.incidents.note(kind, self._subject, text)
+
+    async def _close(self, wanted: Wanted) -> None:
+        unit, context = self.unit, self._context
+        if wanted.guard_until is not None and context.clock.now() >= wanted.guard_until:
+            raise StepError("the time of its guard is over")
+        if wanted.guard_energy is not None and wanted.guard_energy <= 0:
+            raise StepError("its guard leaves no energy")
+        known = context.master.registers.get(self.meter_id)
+        reading = await unit.billing()
+        problem = end_problem(reading.get("e_forward"), known)
+        if problem:
+            raise StepError(problem)
+        if self._started is None or self._started[0] != wanted.revision:
+            started = reading
+        else:
+            started = self._started[1]
+        if not await self._attempts.claim_close(wanted, unit.link_id, unit.epoch):
+            await unit.line.check_epoch()
+            if context.master.wanted.get(self.spec.id) is wanted:
+                await context.master.refresh_wanted(whole=True)
+            if context.master.wanted.get(self.spec.id) is wanted:
+                raise StepError("it was not to be sent any more")
+            self._again = True
+            return
+        if self.unit is not unit or context.clock.now() > wanted.close_limit:
+            self._again = True
+            return
+        self._started = (wanted.revision, started)
+        await self._switch(unit, True)
+        live = self.live
+        now = context.clock.now()
+        live.close_revision = live.confirmed_revision = wanted.revision
+        live.close_register = started.get("e_forward")
+        live.close_read_at = to_datetime(started.stamp)
+        live.confirmed_at = now
+        live.guard_tripped = live.guard_tripped_at = None
+        live.open_revision = live.open_register = live.open_read_at = None
+        live.guard_register = guard_register(wanted, live)
+        self._started = None
+        self._done(wanted)
+        context.incidents.end("guard_held", self._subject)
+        context.incidents.end("close_failed", self._subject)
+        # the relay is closed: energy may flow, so the close counts before its feedback is there
+        self._observe(True, self.live.feedback if self.spec.feedback_input else None)
+        live.state = "closed"
+        self.write()
+        self._attempts.close_ended("done", wanted.reason)
+        self._arm_guard()
+        unit.poll_soon()
+        if self.spec.feedback_input:
+            await self._follow(unit, True)
+            if live.state == "open":
+                await self._opened_itself(unit, wanted, "close_failed", live.error)
+            self.write()
+
+    async def _open(self, wanted: Wanted) -> None:
+        """Open, whatever stands against it is tried again for ever."""
+        unit, live, context = self.unit, self.live, self._context
+        self._attempts.opening(wanted.revision)
+        await self._switch(unit, False)
+        self._opened_at = asyncio.get_running_loop().time()
+        if self.spec.feedback_input:
+            await self._follow(unit, False)
+        else:
+            self._observe(False, None)
+        if live.state != "open":
+            self.write()
+            raise StepError("the relay is open but the contactor's feedback says closed")
+        reading = await self._end_reading(unit)
+        live.open_revision = wanted.revision
+        self._set_end(reading)
+        if not wanted.closed:
+            live.confirmed_revision = wanted.revision
+            live.confirmed_at = context.clock.now()
+        self._done(wanted)
+        for kind in ("open_failed", "guard_held", "close_failed"):
+            context.incidents.end(kind, self._subject)
+        self.write()
+        self._attempts.close_ended("failed", "It was to be opened before it was confirmed.")
+        self._attempts.opened(wanted.reason if not wanted.closed else "guard")
+        unit.poll_soon()
+
+    async def _switch(self, unit, closed: bool) -> None:
+        """Write the relay's register and read it back, which alone proves anything."""
+        number = self.spec.number
+        self._seen = False
+        try:
+            await unit.write_relay(number, closed)
+        except (NoAnswerError, ProtocolError) as error:
+            log.info("Output %d: the write was not acknowledged (%s).", self.spec.id, error)
+        if await unit.read_relay(number) is not closed:
+            raise StepError(f"the relay reads {'open' if closed else 'closed'} after the write")
+        self.live.relay = closed
+        self._seen = True
+
+    async def _end_reading(self, unit) -> Reading | None:
+        """Return a reading that can end a session; None after `BAD_ENDS` that cannot."""
+        context = self._context
+        known = context.master.registers.get(self.meter_id)
+        reading = await unit.billing()
+        problem = end_problem(reading.get("e_forward"), known)
+        if problem is None:
+            self._bad_ends = 0
+            return reading
+        self._bad_ends += 1
+        if self._bad_ends < BAD_ENDS:
+            self.write()
+            raise StepError(problem)
+        self._bad_ends = 0
+        return None
+
+    def _set_end(self, reading: Reading | None) -> None:
+        live = self.live
+        if reading is None:
+            live.open_register, live.open_read_at = None, self._context.clock.now()
+            return
+        live.open_register = reading.get("e_forward")
+        live.open_read_at = to_datetime(reading.stamp)
+
+    # === What it sees === #
+
+    def _feedback(self, inputs: int) -> bool | None:
+        if not self.spec.feedback_input:
+            return None
+        return bool(inputs >> (self.spec.feedback_input - 1) & 1)
+
+    def _observe(self, relay: bool, feedback: bool | None) -> None:
+        """Record the state: the feedback knows the contactor better than the relay does."""
+        live = self.live
+        live.relay, live.feedback = relay, feedback
+        live.observed_at = self._context.clock.now()
+        live.state = "closed" if (relay if feedback is None else feedback) else "open"
+        if feedback is None or feedback is relay:
+            self._context.incidents.end("feedback_mismatch", self._subject)
+
+    async def _settled_feedback(self, unit, relay: bool) -> bool | None:
+        """Read the feedback, giving the contactor its time to follow the relay."""
+        if not self.spec.feedback_input:
+            return None
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._context.settings.feedback_time
+        while True:
+            feedback = self._feedback(await unit.read_inputs())
+            if feedback is relay or loop.time() >= until:
+                return feedback
+            await asyncio.sleep(min(FEEDBACK_STEP, self._context.settings.feedback_time))
+
+    async def _follow(self, unit, closed: bool) -> None:
+        """Wait until the contactor follows its relay; an event when it does not."""
+        feedback = await self._settled_feedback(unit, closed)
+        self._observe(closed, feedback)
+        if feedback is not closed:
+            words = ("closed", "open") if closed else ("open", "closed")
+            text = f"The relay is {words[0]} but the contactor's feedback says {words[1]}."
+            self._context.incidents.begin("feedback_mismatch", self._subject, text)
+            self._fail_text(text)
+
+    def _check_current(self, reading: Reading) -> None:
+        """Tell when current flows through a contactor that reads open."""
+        if not self._seen or self.live.state != "open" or self._task is not None:
+            return
+        if asyncio.get_running_loop().time() - self._opened_at < self._context.settings.poll_closed:
+            return  # the meter's values lag a little
+        currents = [reading.get(name) for name in ("ia", "ib", "ic")]
+        if None in currents:
+            return
+        if max(currents) >= STUCK_CURRENT:
+            self._context.incidents.begin(
+                "closed_itself",
+                self._subject,
+                f"{max(currents) / 100:.2f} A flow on the meter's side although the relay is open.",
+            )
+        else:
+            self._context.incidents.end("closed_itself", self._subject)
+
+    # === What it tells === #
+
+    def write(self) -> None:
+        """Write its live row, under the epoch of its connection."""
+        unit = self.unit
+        if unit is None or unit.epoch is None:
+            return  # written when the connection is claimed
+        write_live(
+            self._context.writer,
+            self.spec.id,
+            self.live,
+            unit.link_id,
+            unit.epoch,
+            lambda written: self._written(unit, written),
+        )
+
+    def _written(self, unit, written: int) -> None:
+        if written:
+            return
+        if self.unit is unit:
+            unit.line.lost_epoch()
+        else:
+            self.write()  # its meter reconnected before the row could be written
+
+    def _fail_text(self, text: str) -> None:
+        self.live.error, self.live.error_at = text, self._context.clock.now()
+
+    def _done(self, wanted: Wanted) -> None:
+        self.live.error = self.live.error_at = None
+        self._refused = None
+        self._backoff.reset()
+
+    def _stand_by(self, action: Action) -> None:
+        """Tell once why nothing is done although something should be."""
+        wanted = self.wanted
+        if action is Action.NOTHING or self._refused == wanted.revision:
+            return
+        self._refused = wanted.revision
+        if action is Action.EXPIRED:
+            text = "The close was not carried out before its time limit and is not sent any more."
+            self._context.incidents.note("close_expired", self._subject, text)
+            self._attempts.close_ended("expired", text)
+        else:
+            text = "It is closed without being wanted so, and only a person may open it."
+            self._context.incidents.begin("guard_held", self._subject, text)
+        if self.live.error is None or action is not Action.EXPIRED:
+            self._fail_text(text)
+        self.write()
+
+    def _failed(self, action: Action, reason: str) -> None:
+        """Record a failed step and try again later."""
+        wanted, incidents = self.wanted, self._context.incidents
+        self._seen = False
+        if action is Action.CLOSE:
+            sent = self._started is not None and self._started[0] == wanted.revision
+            kind = "close_failed" if sent else "close_refused"
+            incidents.note(kind, self._subject, f"Not closed: {reason}.")
+            self._fail_text(f"Not closed: {reason}.")
+            self.write()
+        elif action is Action.OPEN:
+            incidents.begin("open_failed", self._subject, f"Not open yet: {reason}.")
+            self._fail_text(f"Not open yet: {reason}.")
+            self.write()
+        else:
+            log.info("Output %d could not be read: %s", self.spec.id, reason)
+        if self.unit is not None:
+            self._retry = asyncio.get_running_loop().call_later(
+                self._backoff.next(), self._retry_due
+            )
+
+    def _retry_due(self) -> None:
+        self._retry = None
+        self.wake()

@@ -1,0 +1,142 @@
+"""The link process: its parts, its start and its stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+
+from .clock import Clock
+from .context import Context
+from .database import AWAY, Backoff, Database, check
+from .incidents import Incidents, Subject
+from .keeper import Keeper
+from .master import Master
+from .server import Server
+from .settings import Settings, SettingsError
+from .store import Writer
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+
+
+def build(settings: Settings) -> tuple[Context, Server, Keeper]:
+    """Put the parts of one process together."""
+    clock = Clock()
+    writer = Writer(settings, clock)
+    control = Database(settings.dsn, "control", clock)
+    incidents = Incidents(writer, clock)
+    master = Master(control)
+    context = Context(settings, clock, writer, control, incidents, master)
+    writer.on_refused = lambda reading, reason: incidents.note(
+        "reading_refused", Subject(meter=reading.meter_id), f"A reading was refused: {reason}"
+    )
+    server = Server(context)
+    return context, server, Keeper(context, server)
+
+
+async def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; store what was received before ending."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if not await _ready(settings, stopping):
+        return
+    async with serving(*build(settings)) as failed:
+        waiting = asyncio.create_task(stopping.wait())
+        await asyncio.wait([waiting, failed], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if failed.done():
+            failed.result()
+
+
+async def _ready(settings: Settings, stopping: asyncio.Event) -> bool:
+    """Wait for the database; False when the process is stopped meanwhile."""
+    backoff = Backoff()
+    while not stopping.is_set():
+        if await asyncio.to_thread(check, settings.dsn):
+            return True
+        wait = backoff.next()
+        log.warning("PostgreSQL does not answer yet; next try in %.1f s.", wait)
+        try:
+            async with asyncio.timeout(wait):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+    return False
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    context: Context, server: Server, keeper: Keeper
+) -> AsyncIterator[asyncio.Future]:
+    """Serve meters inside the block.
+
+    What it yields ends with the exception of a part that failed: the process shall end then, and
+    its supervisor start it again.
+    """
+    failed = asyncio.get_running_loop().create_future()
+    try:
+        await keeper.load()
+        await _listen(context, server)
+        await keeper.begin()
+        parts = [
+            asyncio.create_task(part(), name=part.__qualname__)
+            for part in (
+                context.writer.run,
+                server.watch,
+                keeper.listen,
+                keeper.wake_ups,
+                keeper.claims,
+                keeper.sweeps,
+            )
+        ]
+        for part in parts:
+            part.add_done_callback(partial(_ended, failed))
+        log.info("Listening on %s port %d.", *server.address)
+        try:
+            yield failed
+        finally:
+            log.info("Stopping.")
+            await _stop(context, server, keeper, *parts)
+    finally:
+        server.close()
+        await context.writer.disconnect()
+        await context.control.close()
+        failed.cancel()
+
+
+async def _listen(context: Context, server: Server) -> None:
+    try:
+        await server.listen()
+    except OSError as error:
+        host, port = context.settings.listen
+        raise SettingsError(
+            f"acrel_link: {host}:{port} of ACREL_LINK_LISTEN cannot be listened on: "
+            f"{error.strerror or error}."
+        ) from error
+
+
+def _ended(failed: asyncio.Future, part: asyncio.Task) -> None:
+    if not part.cancelled() and not failed.done() and part.exception() is not None:
+        failed.set_exception(part.exception())
+
+
+async def _stop(
+    context: Context, server: Server, keeper: Keeper, writing: asyncio.Task, *others: asyncio.Task
+) -> None:
+    """Take nothing new, store what was received, acknowledge it, close."""
+    server.stop_listening()
+    for part in others:
+        part.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    context.writer.close()
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await writing
+            await keeper.stop()
+    except (TimeoutError, *AWAY) as error:
+        log.error("Not everything could be written at the stop: %s", error or "too slow")

@@ -1,0 +1,172 @@
+"""What the link process is told: from the environment, overridden by arguments.
+
+Every setting has one line in `SETTINGS`; a wrong one raises `SettingsError` with one sentence.
+"""
+
+import argparse
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, make_dataclass
+from datetime import timedelta, timezone
+from typing import Any, NoReturn
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the text says which, why and what to write instead."""
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("it must be an address and a port, such as 127.0.0.1:8450")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError("its first part must be an IP address of this machine") from error
+    return host, int(port)
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    networks = []
+    for part in text.replace(",", " ").split():
+        try:
+            networks.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise ValueError(f"{part} is no network; write for example 10.20.0.0/16") from error
+    return tuple(networks)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86400:
+        raise ValueError("it must be a number of seconds between 0 and 86400")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 10_000_000:
+        raise ValueError("it must be a whole number between 1 and 10000000")
+    return int(text)
+
+
+def _offset(text: str) -> timezone:
+    sign, hours, minutes = text[:1], text[1:3], text[4:]
+    shape = len(text) == 6 and sign in ("+", "-") and text[3] == ":"
+    if not shape or not (hours + minutes).isdigit() or int(hours) > 14 or int(minutes) > 59:
+        raise ValueError("it must be an offset from UTC, such as +08:00")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(offset if sign == "+" else -offset)
+
+
+def _level(text: str) -> str:
+    level = text.upper()
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("it must be one of debug, info, warning, error")
+    return level
+
+
+@dataclass(frozen=True)
+class _Setting:
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    help: str
+
+    @property
+    def variable(self) -> str:
+        return f"ACREL_LINK_{self.name.upper()}"
+
+    @property
+    def option(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+
+SETTINGS = (
+    _Setting("listen", _address, "127.0.0.1:8450", "address and port that meters connect to"),
+    _Setting(
+        "allow", _networks, "", "networks that may use the plain channel; default loopback only"
+    ),
+    _Setting("dsn", str, "", "libpq connection string of the role acrel_link"),
+    _Setting("poll_closed", _seconds, "10", "seconds between polls while an output is closed"),
+    _Setting("poll_idle", _seconds, "300", "seconds between polls of an idle meter"),
+    _Setting("sweep", _seconds, "5", "seconds between looks at what may have been missed"),
+    _Setting("register_timeout", _seconds, "10", "seconds a peer has to register"),
+    _Setting("frame_timeout", _seconds, "10", "seconds a begun frame has to be completed"),
+    _Setting("idle_timeout", _seconds, "900", "seconds of silence after which a link is closed"),
+    _Setting("request_timeout", _seconds, "5", "seconds a meter has to answer a request"),
+    _Setting(
+        "probe_timeout",
+        _seconds,
+        "10",
+        "seconds an online link has to prove itself against a newcomer of its serial",
+    ),
+    _Setting("feedback_time", _seconds, "2", "seconds a contactor has to follow its relay"),
+    _Setting("retry_first", _seconds, "1", "seconds before an opening is tried again at first"),
+    _Setting("retry_last", _seconds, "30", "seconds between tries of an opening in the end"),
+    _Setting("max_connections", _count, "20000", "connections at most"),
+    _Setting("max_unregistered", _count, "2000", "connections at most that did not register yet"),
+    _Setting("flush_time", _seconds, "0.02", "seconds readings wait for others to be stored with"),
+    _Setting("flush_rows", _count, "2000", "readings stored in one transaction at most"),
+    _Setting("max_pending", _count, "50000", "readings kept while PostgreSQL is away"),
+    _Setting("meter_time", _offset, "+08:00", "offset from UTC of the time meters are told"),
+    _Setting("log_level", _level, "info", "debug, info, warning or error"),
+)
+
+_Values = make_dataclass(
+    "_Values", [(setting.name, Any) for setting in SETTINGS], frozen=True, slots=True
+)
+
+
+class Settings(_Values):
+    """All settings, read and checked."""
+
+    __slots__ = ()
+
+    def allows(self, host: str) -> bool:
+        """Tell whether a peer at this address may use the plain channel."""
+        address = ipaddress.ip_address(host.partition("%")[0])
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self.allow)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"acrel_link: {message}; --help lists the settings.")
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read the settings from arguments, then from the environment, then the defaults."""
+    parser = _Parser(prog="python -m acrel_link", description="Talk to meters, store readings.")
+    for setting in SETTINGS:
+        shown = setting.default or "empty"
+        parser.add_argument(
+            setting.option, help=f"{setting.help} ({setting.variable}; {shown})", metavar="VALUE"
+        )
+    given = vars(parser.parse_args(arguments))
+    values = {}
+    for setting in SETTINGS:
+        text = given[setting.name]
+        if text is None:
+            text = environment.get(setting.variable, setting.default)
+        try:
+            values[setting.name] = setting.read(text.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"acrel_link: {setting.variable} is {text!r}, but {error}."
+            ) from error
+    if not ipaddress.ip_address(values["listen"][0]).is_loopback and not values["allow"]:
+        raise SettingsError(
+            f"acrel_link: ACREL_LINK_LISTEN is {values['listen'][0]}, which others can reach, and "
+            "the plain channel proves nobody's identity: name the networks of the meters in "
+            "ACREL_LINK_ALLOW, or listen on 127.0.0.1."
+        )
+    values["allow"] = values["allow"] or LOOPBACK
+    return Settings(**values)

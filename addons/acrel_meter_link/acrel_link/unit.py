@@ -1,0 +1,205 @@
+"""One meter on its present connection: polled, read on demand, its readings checked."""
+
+import asyncio
+import logging
+from functools import partial
+
+from . import rtu
+from .clock import to_datetime
+from .context import Context
+from .errors import RefusedError
+from .incidents import Subject
+from .master import MeterSpec
+from .output import Output
+from .reading import POLL, Reading
+from .registers import BILLING_BLOCK, INPUT_BLOCK, OUTPUT_BLOCK, OUTPUTS, Block, layout
+
+log = logging.getLogger(__name__)
+
+WHOLE: tuple[Block, ...] = (BILLING_BLOCK,)
+PARTS: tuple[Block, ...] = ((0x0014, 38), (0x003C, 10))
+"""What a meter is asked that does not answer so many registers at once."""
+
+_PHASE = 0.6180339887498949  # spreads meter ids evenly over an interval
+
+
+class Unit:
+    """A meter behind a connection; gone with it."""
+
+    def __init__(self, line, spec: MeterSpec, outputs: list[Output], context: Context):
+        self.line, self.spec, self.outputs = line, spec, outputs
+        self._context = context
+        self._loop = asyncio.get_running_loop()
+        self._blocks = WHOLE
+        self._timer: asyncio.TimerHandle | None = None
+        self._polling = False
+        self._relays = rtu.read_request(spec.slave, *OUTPUT_BLOCK) if outputs else b""
+
+    @property
+    def link_id(self) -> int:
+        """The link it speaks through."""
+        return self.line.link.id
+
+    @property
+    def epoch(self) -> int | None:
+        """The claim of its connection; None until PostgreSQL granted it."""
+        return self.line.epoch
+
+    def start(self) -> None:
+        """Begin: look at the outputs, then read the billing registers, then go on polling."""
+        for output in self.outputs:
+            output.attach(self)
+        self._loop.call_soon(self._poll)  # behind the outputs' first look
+
+    def stop(self) -> None:
+        """End with the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for output in self.outputs:
+            if output.unit is self:
+                output.detach()
+
+    # === Polling === #
+
+    def poll_soon(self) -> None:
+        """Set the time of the next poll anew, because an output changed."""
+        if not self._polling and not self.line.closed:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        """Poll at this meter's own place in the interval, so that meters spread evenly."""
+        settings = self._context.settings
+        busy = any(output.busy for output in self.outputs)
+        interval = settings.poll_closed if busy else settings.poll_idle
+        now = self._loop.time()
+        place = self.spec.id * _PHASE % 1.0 * interval
+        wait = (place - now) % interval
+        if wait < interval / 4:
+            wait += interval
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(min(wait, interval), self._poll)
+
+    def _poll(self) -> None:
+        self._timer = None
+        self._polling = True
+        self._read(self._blocks, self._polled, urgent=False)
+
+    def _polled(self, reading: Reading | None, error: Exception | None) -> None:
+        if self.line.closed:
+            return
+        if error is not None:
+            log.info("%s: meter %d did not answer a poll: %s", self.line, self.spec.id, error)
+        if self._relays and any(output.busy or output.wanted for output in self.outputs):
+            self.line.requests.submit(self._relays, self._relays_polled)
+            return
+        self._polling = False
+        self._schedule()
+
+    def _relays_polled(self, data: bytes, error: Exception | None) -> None:
+        if self.line.closed:
+            return
+        if error is None:
+            for output in self.outputs:
+                output.relay_read(_relay(data, output.spec.number))
+        self._polling = False
+        self._schedule()
+
+    # === Reading === #
+
+    def _read(self, blocks: tuple[Block, ...], done, urgent: bool, got: bytes = b"") -> None:
+        """Read blocks one after the other into one reading."""
+        at = len(got) // 2
+        for start, count in blocks:
+            if at == 0:
+                frame = rtu.read_request(self.spec.slave, start, count)
+                break
+            at -= count
+        self.line.requests.submit(
+            frame, partial(self._block_read, blocks, done, urgent, got), urgent
+        )
+
+    def _block_read(self, blocks, done, urgent, got, data: bytes, error: Exception | None) -> None:
+        if isinstance(error, RefusedError) and blocks is WHOLE:
+            self._blocks = PARTS
+            self._read(PARTS, done, urgent)
+            return
+        if error is not None:
+            done(None, error)
+            return
+        got += data
+        plan = layout(*blocks)
+        if len(got) < plan.size:
+            self._read(blocks, done, urgent, got)
+            return
+        stamp = self._context.clock.stamp()
+        reading = Reading(
+            self.spec.id,
+            self.link_id,
+            stamp,
+            POLL,
+            plan.columns,
+            plan.unpack(got),
+            plan.clock(got, to_datetime(stamp).date()),
+            frame=got,
+        )
+        if not self._context.writer.add((reading,)):
+            self._context.counters.dropped += 1
+        self.arrived(reading)
+        done(reading, None)
+
+    async def billing(self) -> Reading:
+        """Read the billing registers now and store them."""
+        future = self._loop.create_future()
+
+        def done(reading: Reading | None, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(reading)
+            else:
+                future.set_exception(error)
+
+        self._read(self._blocks, done, urgent=True)
+        return await future
+
+    def arrived(self, reading: Reading) -> None:
+        """Check a reading, from a poll or an upload, and hand it to the outputs."""
+        self._context.counters.readings += 1
+        register = reading.get("e_forward")
+        known = self._context.master.registers.get(self.spec.id)
+        if register is not None:
+            subject = Subject(meter=self.spec.id)
+            if known is not None and register < known:
+                self._context.incidents.begin(
+                    "register_fell",
+                    subject,
+                    f"The billing register fell from {known} to {register}. Such readings are "
+                    "stored, but neither shown as the newest nor billed; a replaced meter is a "
+                    "new meter here.",
+                )
+            else:
+                self._context.master.registers[self.spec.id] = register
+                self._context.incidents.end("register_fell", subject)
+        for output in self.outputs:
+            output.arrived(reading)
+
+    # === Digital outputs and inputs === #
+
+    async def read_relay(self, number: int) -> bool:
+        """Read an output's register back."""
+        return _relay(await self.line.requests.ask(self._relays), number)
+
+    async def read_inputs(self) -> int:
+        """Read the digital inputs, one bit each."""
+        request = rtu.read_request(self.spec.slave, *INPUT_BLOCK)
+        return int.from_bytes(await self.line.requests.ask(request), "big")
+
+    async def write_relay(self, number: int, closed: bool) -> None:
+        """Write an output's register, a level and no pulse: repeating it is harmless."""
+        request = rtu.write_request(self.spec.slave, OUTPUTS[number].address, (int(closed),))
+        await self.line.requests.ask(request)
+
+
+def _relay(data: bytes, number: int) -> bool:
+    return bool(data[2 * number - 1] & 1)
