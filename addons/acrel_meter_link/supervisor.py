@@ -142,7 +142,6 @@ def prepare_link(name):
                 f"PostgreSQL has no role {schema.LINK_ROLE}, under which the link process works: "
                 f"run CREATE ROLE {schema.LINK_ROLE} LOGIN as a superuser."
             )
-        schema.apply(cursor)
         schema.grant(cursor)
     environment = dict(os.environ)
     password = environment.pop("ACREL_LINK_DB_PASSWORD", None)

@@ -128,17 +128,18 @@ CREATE TABLE IF NOT EXISTS acrel_engine_output_mark (
     output_id integer PRIMARY KEY, change bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- The link's role owns nothing, so it asks for its partitions through this function.
+-- The link's role owns nothing, so it asks for its partitions through this function. It runs with its owner's rights:
+-- nothing is looked up in a schema where others may create.
 CREATE OR REPLACE FUNCTION acrel_reading_ensure_partition(day date) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     part text := 'acrel_reading_raw_' || to_char(day, 'YYYYMMDD');
 BEGIN
-    IF to_regclass(part) IS NULL THEN
+    IF to_regclass('public.' || part) IS NULL THEN
         -- one creator at a time; the second finds it made
         PERFORM pg_advisory_xact_lock(hashtext('acrel_reading_ensure_partition'));
-        IF to_regclass(part) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF acrel_reading_raw FOR VALUES FROM (%L) TO (%L)',
+        IF to_regclass('public.' || part) IS NULL THEN
+            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.acrel_reading_raw FOR VALUES FROM (%L) TO (%L)',
                            part, day, day + 1);
         END IF;
     END IF;

@@ -118,6 +118,8 @@ class AcrelInstallation(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         """Override to note the register that an installation begins with, when it is known."""
+        # an installation that was ended just now makes room only once that is written
+        self.flush_model(["meter_id", "date_from", "date_to"])
         installations = super().create(vals_list)
         live = installations.meter_id._live()
         for installation, vals in zip(installations, vals_list, strict=True):

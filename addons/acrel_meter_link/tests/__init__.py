@@ -1,0 +1,17 @@
+from . import (
+    test_access,
+    test_adopt,
+    test_by_hand,
+    test_engine,
+    test_event,
+    test_grants,
+    test_installation,
+    test_live,
+    test_maintenance,
+    test_notify,
+    test_reading,
+    test_silence,
+    test_supervisor,
+    test_uninstall,
+    test_want,
+)

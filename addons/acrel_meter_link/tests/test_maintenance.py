@@ -1,0 +1,60 @@
+from datetime import timedelta
+
+from odoo.tests import tagged
+
+from .common import LinkCase
+
+
+@tagged("post_install", "-at_install")
+class TestMaintenance(LinkCase):
+    """Partitions ahead, retention by dropping partitions, short-lived rows."""
+
+    def partitions(self):
+        self.env.cr.execute(
+            """SELECT inhrelid::regclass::text FROM pg_inherits
+                WHERE inhparent = 'acrel_reading_raw'::regclass"""
+        )
+        return {name for (name,) in self.env.cr.fetchall()}
+
+    def name(self, days):
+        return f"acrel_reading_raw_{self.now + timedelta(days=days):%Y%m%d}"
+
+    def test_partitions_ahead(self):
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertLessEqual({self.name(days) for days in range(8)}, self.partitions())
+
+    def test_retention(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
+        for days in (-11, -10):
+            self.hear(self.meter, self.now + timedelta(days=days), e_forward=1)
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertNotIn(self.name(-11), self.partitions())
+        self.assertIn(self.name(-10), self.partitions())
+        self.assertEqual(
+            self.env["acrel.reading"].search_count([("meter_id", "=", self.meter.id)]), 1
+        )
+
+    def test_retention_can_be_switched_off(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "0")
+        self.hear(self.meter, self.now - timedelta(days=5000), e_forward=1)
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertIn(self.name(-5000), self.partitions())
+
+    def test_identities_of_uploads_are_kept_for_a_day(self):
+        self.env.cr.execute(
+            """INSERT INTO acrel_upload_seen
+               SELECT %s, sha256(h::text::bytea), %s - h * interval '1 hour'
+                 FROM unnest(ARRAY[1, 23, 25]) h""",
+            [self.link.id, self.now],
+        )
+        self.env["acrel.reading"]._purge()
+        self.env.cr.execute(
+            "SELECT count(*) FROM acrel_upload_seen WHERE link_id = %s", [self.link.id]
+        )
+        self.assertEqual(self.env.cr.fetchone(), (2,))
+
+    def test_cron_is_there(self):
+        cron = self.env.ref("acrel_meter_link.cron_maintain")
+        self.assertTrue(cron.active)
+        cron.ir_actions_server_id.run()
+        self.assertIn(self.name(7), self.partitions())

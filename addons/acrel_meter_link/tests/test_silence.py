@@ -1,0 +1,59 @@
+from datetime import timedelta
+
+from odoo.tests import tagged
+
+from .common import LinkCase
+
+
+@tagged("post_install", "-at_install")
+class TestSilence(LinkCase):
+    """A meter that is not heard is reported once, and until it is heard again."""
+
+    def run_pass(self):
+        self.env["acrel.engine"]._run_pass()
+
+    def silent(self):
+        return self.events("meter_silent", meter_id=self.meter.id)
+
+    def test_from_silence_to_return(self):
+        last = self.now - timedelta(minutes=16)
+        self.hear(self.meter, last, e_forward=1)
+        self.run_pass()
+        self.run_pass()
+        event = self.silent()
+        self.assertRecordValues(event, [{"severity": "warning", "end_at": False}])
+        self.assertEqual(event.begin_at, last)
+        self.assertEqual(self.meter.silent_since, last)
+        self.assertIn(self.meter, self.meter.search([("silent_since", "!=", False)]))
+        self.hear(self.meter, self.now, e_forward=2)
+        self.run_pass()
+        self.assertEqual(event.end_at, self.now)
+        self.assertFalse(self.meter.silent_since)
+        self.assertIn(self.meter, self.meter.search([("silent_since", "=", False)]))
+
+    def test_floor(self):
+        self.hear(self.meter, self.now - timedelta(minutes=14), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+
+    def test_learned_from_the_upload_interval(self):
+        self.connect_link(self.link, upload_minutes=30)
+        self.hear(self.meter, self.now - timedelta(minutes=89), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.hear(self.meter, self.now - timedelta(minutes=91), e_forward=1)
+        self.run_pass()
+        self.assertTrue(self.silent())
+
+    def test_fixed(self):
+        self.connect_link(self.link, upload_minutes=30)
+        self.meter.silence_minutes = 2
+        self.hear(self.meter, self.now - timedelta(minutes=3), e_forward=1)
+        self.run_pass()
+        self.assertTrue(self.silent())
+
+    def test_what_is_not_in_use_is_not_missed(self):
+        self.hear(self.meter, self.now - timedelta(days=1), e_forward=1)
+        self.meter.active = False
+        self.run_pass()
+        self.assertFalse(self.silent())

@@ -1,0 +1,179 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import psutil
+import psycopg2
+from psycopg2 import sql
+
+from odoo.sql_db import connection_info_for
+from odoo.tests import BaseCase, get_db_name, tagged
+from odoo.tools import config
+
+from odoo.addons.acrel_meter_link import schema, supervisor
+
+DEADLINE = 60
+
+
+@tagged("post_install", "-at_install")
+class TestSupervisor(BaseCase):
+    """`odoo meter_link` as a process: refusals, clean stops, and nothing left behind."""
+
+    def command(self, *args):
+        """Return command line and environment of the command, with this server's settings."""
+        command, environment = supervisor.engine_command([])
+        command = command[: command.index("meter_link") + 1]
+        for name in ("db_host", "db_port", "db_user", "db_sslmode", "data_dir"):
+            if config[name]:
+                command.append(f"--{name if name.startswith('db_') else 'data-dir'}={config[name]}")
+        if config["db_password"]:
+            environment["PGPASSWORD"] = config["db_password"]
+        environment.pop("ODOO_RC", None)
+        return [*command, *args], environment
+
+    def refuse(self, *args, **variables):
+        """Run the command, which must refuse with exit code 2; return what it says."""
+        command, environment = self.command(*args)
+        done = subprocess.run(
+            command,
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+        return done.stderr
+
+    def until(self, condition, what):
+        """Poll a condition."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.05)
+
+    def administer(self, statement):
+        """Run a statement outside any transaction."""
+        _name, parameters = connection_info_for("postgres")
+        with closing(psycopg2.connect(**parameters)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+
+    def make_database(self):
+        """Make an empty database for this test."""
+        name = f"{get_db_name()}_meter_link_test"
+        drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+        self.administer(drop)
+        self.administer(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+        )
+        self.addCleanup(self.administer, drop)
+        return name
+
+    def test_refuses_unknown_option(self):
+        self.assertIn("--no-such-option", self.refuse("-d", get_db_name(), "--no-such-option"))
+
+    def test_refuses_two_databases(self):
+        self.assertIn("exactly one database", self.refuse("-d", "one,two"))
+
+    def test_refuses_missing_database(self):
+        said = self.refuse("-d", "acrel_no_such_database")
+        self.assertIn("acrel_no_such_database cannot be reached", said)
+
+    def test_refuses_unreachable_server(self):
+        said = self.refuse("-d", get_db_name(), "--db_host=127.0.0.1", "--db_port=9")
+        self.assertIn("cannot be reached", said)
+
+    def test_refuses_other_databases(self):
+        name = self.make_database()
+        self.assertIn("none of Odoo's", self.refuse("-d", name))
+        _name, parameters = connection_info_for(name)
+        with closing(psycopg2.connect(**parameters)) as connection, connection:
+            connection.cursor().execute("CREATE TABLE ir_module_module (name text, state text)")
+        self.assertIn("not installed", self.refuse("-d", name))
+
+    def test_refuses_wrong_settings_of_the_link(self):
+        said = self.refuse("-d", get_db_name(), ACREL_LINK_LISTEN="everywhere")
+        self.assertIn("ACREL_LINK_LISTEN", said)
+        said = self.refuse("-d", get_db_name(), "--listen", "nowhere")
+        self.assertIn("nowhere", said)
+
+    def start(self):
+        """Start the supervisor; return it once both children run."""
+        command, environment = self.command("-d", get_db_name(), "--listen", "127.0.0.1:0")
+        process = psutil.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self.addCleanup(self.end, process)
+        self.until(lambda: len(self.children(process)) == 2, "both children run")
+        return process
+
+    def children(self, process):
+        """Return the living children that run a program of ours already."""
+        found = {}
+        for child in process.children():
+            try:
+                line = child.cmdline()
+            except psutil.NoSuchProcess:
+                continue
+            if "acrel_link" in line:
+                found["link"] = child
+            elif "--engine" in line:
+                found["engine"] = child
+        return found
+
+    def end(self, process):
+        if process.is_running():
+            process.kill()
+        process.wait()
+
+    def gone(self, process):
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    def test_stops_cleanly(self):
+        process = self.start()
+        children = self.children(process).values()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(DEADLINE), 0)
+        for child in children:
+            self.assertTrue(self.gone(child))
+
+    def test_killed_supervisor_takes_the_children_along(self):
+        process = self.start()
+        children = self.children(process).values()
+        process.send_signal(signal.SIGKILL)
+        process.wait(DEADLINE)
+        for child in children:
+            self.until(lambda child=child: self.gone(child), f"{child} is gone")
+
+    def test_killed_child_is_restarted(self):
+        process = self.start()
+        for name in ("link", "engine"):
+            old = self.children(process)[name]
+            old.kill()
+            self.until(
+                lambda name=name, old=old: self.children(process).get(name, old).pid != old.pid,
+                f"{name} is restarted",
+            )
+
+    def test_password_is_nowhere_to_be_seen(self):
+        environment = dict(os.environ)
+        self.addCleanup(environment.clear)
+        os.environ["ACREL_LINK_DB_PASSWORD"] = "secret-of-the-link"
+        self.addCleanup(os.environ.pop, "ACREL_LINK_DB_PASSWORD", None)
+        link = supervisor.prepare_link(get_db_name())
+        self.assertEqual(link["PGPASSWORD"], "secret-of-the-link")
+        self.assertNotIn("ACREL_LINK_DB_PASSWORD", link)
+        self.assertNotIn("secret", link["ACREL_LINK_DSN"])
+        self.assertIn(f"user={schema.LINK_ROLE}", link["ACREL_LINK_DSN"])
+        command, engine = supervisor.engine_command([])
+        self.assertNotIn("secret-of-the-link", [*command, *engine.values()])
+        self.assertEqual(command[0], sys.executable)
