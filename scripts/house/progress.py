@@ -1,15 +1,15 @@
 """Progress of the set-up, a line a step."""
 
+import sys
 import time
 
 
 class Steps:
     """Numbered steps of one command: `[2/6] PostgreSQL … 3 s`."""
 
-    def __init__(self, total: int, *, quiet: bool = False):
+    def __init__(self, total: int):
         self.total = total
         self.number = 0
-        self.quiet = quiet
         self.began = time.monotonic()
 
     def step(self, text: str) -> None:
@@ -19,8 +19,8 @@ class Steps:
 
     def note(self, text: str) -> None:
         """Say something inside the running step."""
-        if not self.quiet:
-            print(text, flush=True)
+        # Standard output is for what a command was asked for.
+        print(text, file=sys.stderr, flush=True)
 
     def seconds(self) -> float:
         """Say how long the command has taken so far."""

@@ -133,8 +133,8 @@ def of_named(named: NamedServer) -> Server:
         if not has_link_role:
             if not role[1]:
                 raise Refused(
-                    f"The PostgreSQL server at {named.host} has no role {LINK_ROLE} and {named.user} "
-                    f"may not create it; run there: CREATE ROLE {LINK_ROLE} LOGIN PASSWORD '...', "
+                    f"The PostgreSQL server at {named.host} has no role {LINK_ROLE}, and "
+                    f"{named.user} may not create it; create it with LOGIN and a password, "
                     "and start again with ACREL_LINK_DB_PASSWORD set to that password."
                 )
             password = password or secrets.token_urlsafe(24)

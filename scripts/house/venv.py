@@ -74,7 +74,8 @@ def _pip(note: Callable[[str], None]) -> list[str]:
 
 def _install(pip: list[str], requirements: Path) -> None:
     log = paths.make(paths.LOGS) / "pip.log"
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {"PIP_CACHE_DIR": str(paths.cache() / "pip"), **os.environ}
+    environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     with open(log, "w") as out:
         done = subprocess.run(
             [*pip, "install", "--no-input", "--prefer-binary", "-r", requirements],
