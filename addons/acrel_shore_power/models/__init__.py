@@ -1,0 +1,16 @@
+from . import (
+    acrel_berth,
+    acrel_berth_call,
+    acrel_berth_duty,
+    acrel_bill,
+    acrel_output,
+    acrel_pile,
+    acrel_session,
+    acrel_shore_check,
+    acrel_shore_connection,
+    acrel_shore_energise,
+    acrel_shore_fault,
+    acrel_shore_outlet,
+    acrel_shore_rule,
+    acrel_vessel,
+)

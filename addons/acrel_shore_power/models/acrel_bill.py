@@ -1,0 +1,36 @@
+"""Bills of shore connections."""
+
+from odoo import api, fields, models
+
+
+class AcrelBill(models.Model):
+    """One bill over all energisings of a connection, to the ship's agent."""
+
+    _inherit = "acrel.bill"
+
+    kind = fields.Selection(
+        selection_add=[("shore", "Shore Power")], ondelete={"shore": "set default"}
+    )
+    shore_connection_id = fields.Many2one(
+        "acrel.shore.connection",
+        "Shore Connection",
+        readonly=True,
+        index="btree_not_null",
+        ondelete="restrict",
+    )
+    berth_call_id = fields.Many2one(related="shore_connection_id.call_id", string="Berth Call")
+
+    @api.model
+    def _bill_values(self, sessions):
+        """Override of `acrel_billing`: sessions of one connection make a shore power bill."""
+        values = super()._bill_values(sessions)
+        connection = sessions.shore_connection_id
+        if connection:
+            connection.ensure_one()
+            values.update(kind="shore", shore_connection_id=connection.id)
+        return values
+
+    @api.model
+    def _credited_fields(self):
+        """Override of `acrel_billing`: a credit belongs to the same connection."""
+        return [*super()._credited_fields(), "shore_connection_id"]

@@ -1,0 +1,9 @@
+from . import (
+    test_access,
+    test_billing,
+    test_call,
+    test_connection,
+    test_obligation,
+    test_outlet,
+    test_vessel,
+)
