@@ -6,6 +6,7 @@
     "author": "Acrel Charging contributors",
     "license": "LGPL-3",
     "depends": ["acrel_meter_link", "portal", "auth_signup", "bus", "mail", "web"],
+    "external_dependencies": {"python": ["qrcode"]},
     "data": [
         "security/ir.model.access.csv",
         "security/rules.xml",

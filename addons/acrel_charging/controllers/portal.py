@@ -18,6 +18,7 @@ class AcrelChargingPortal(CustomerPortal):
         ["/charging", "/charging/page/<int:page>"],
         type="http",
         auth="public",
+        website=True,
         methods=["GET"],
         readonly=True,
     )
@@ -54,6 +55,7 @@ class AcrelChargingPortal(CustomerPortal):
         "/charging/station/<int:station_id>",
         type="http",
         auth="public",
+        website=True,
         methods=["GET"],
         readonly=True,
     )
@@ -71,7 +73,9 @@ class AcrelChargingPortal(CustomerPortal):
             {"station": station, "piles": station.pile_ids, "page_name": "charging_station"},
         )
 
-    @http.route("/charging/p/<string:code>", type="http", auth="public", methods=["GET"])
+    @http.route(
+        "/charging/p/<string:code>", type="http", auth="public", website=True, methods=["GET"]
+    )
     def charging_pile(self, code, **_kw):
         """Show the pile of a QR code: its state, its offer and how to start."""
         pile = request.env["acrel.pile"]._by_code(code)
@@ -79,7 +83,9 @@ class AcrelChargingPortal(CustomerPortal):
             return self._charging_unknown_pile()
         return request.render("acrel_charging.portal_pile", self._pile_values(pile))
 
-    @http.route("/charging/p/<string:code>/start", type="http", auth="user", methods=["POST"])
+    @http.route(
+        "/charging/p/<string:code>/start", type="http", auth="user", website=True, methods=["POST"]
+    )
     def charging_start(self, code, **_kw):
         """Start a session for the driver who is logged in, and show it."""
         pile = request.env["acrel.pile"]._by_code(code)

@@ -31,6 +31,7 @@ class AcrelChargingSessionPortal(AcrelChargingPortal):
         ["/my/charging", "/my/charging/page/<int:page>"],
         type="http",
         auth="user",
+        website=True,
         methods=["GET"],
         readonly=True,
     )
@@ -76,7 +77,9 @@ class AcrelChargingSessionPortal(AcrelChargingPortal):
             },
         )
 
-    @http.route("/my/charging/<int:session_id>", type="http", auth="user", methods=["GET"])
+    @http.route(
+        "/my/charging/<int:session_id>", type="http", auth="user", website=True, methods=["GET"]
+    )
     def my_session(self, session_id, **_kw):
         """Show one session; while it runs the page grows by itself."""
         session = self._my_session(session_id)
@@ -112,7 +115,13 @@ class AcrelChargingSessionPortal(AcrelChargingPortal):
             return request.make_json_response({"error": "not found"}, status=404)
         return request.make_json_response(session.get_power_curve())
 
-    @http.route("/my/charging/<int:session_id>/stop", type="http", auth="user", methods=["POST"])
+    @http.route(
+        "/my/charging/<int:session_id>/stop",
+        type="http",
+        auth="user",
+        website=True,
+        methods=["POST"],
+    )
     def my_session_stop(self, session_id, **_kw):
         """Stop the driver's session; a session that has ended shows its end."""
         session = self._my_session(session_id)

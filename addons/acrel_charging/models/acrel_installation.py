@@ -10,7 +10,7 @@ class AcrelInstallation(models.Model):
 
     _inherit = "acrel.installation"
 
-    pile_ids = fields.One2many("acrel.pile", "installation_id", string="Pile")
+    pile_ids = fields.One2many("acrel.pile", "installation_id", string="Piles")
     pile_id = fields.Many2one("acrel.pile", compute="_compute_pile_id")
     accounted_register = BigInteger(
         readonly=True,
@@ -40,6 +40,11 @@ class AcrelInstallation(models.Model):
     def _set_accounted(self, register, read_at):
         """Move the mark."""
         self.write({"accounted_register": register, "accounted_at": read_at, "is_accounted": True})
+
+    def _forget_accounted(self):
+        """Give up a mark that stood on a false zero; the next close sets it anew."""
+        self._lock_accounted()
+        self.write({"accounted_register": 0, "accounted_at": False, "is_accounted": False})
 
     def _last_session(self, session=None):
         """Return the session before this one, or the last one."""

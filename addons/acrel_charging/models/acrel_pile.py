@@ -11,6 +11,7 @@ from odoo.addons.acrel_meter_link.access import require
 from odoo.addons.acrel_meter_link.fields import BigInteger
 
 from .. import units
+from ..qr import qr_png
 
 CONNECTORS = [
     ("gbt_ac", "GB/T 20234.2 (AC)"),
@@ -218,11 +219,8 @@ class AcrelPile(models.Model):
     @api.depends("qr_url")
     def _compute_qr_image(self):
         """Draw the QR code of the pile's address."""
-        report = self.env["ir.actions.report"]
         for pile in self:
-            pile.qr_image = pile.qr_url and base64.b64encode(
-                report.barcode("QR", pile.qr_url, width=300, height=300, barLevel="M")
-            )
+            pile.qr_image = pile.qr_url and base64.b64encode(qr_png(pile.qr_url))
 
     def _on_doubt(self):
         """Return what doubt means at this pile: 'open' or 'hold'."""

@@ -18,7 +18,10 @@ class AcrelSession(models.Model):
         if self.state == "charging":
             reason = f"guard_{observed.guard_tripped}" if observed.guard_tripped else "contactor"
             self._want_open(reason)
-        self._end(observed.open_register, observed.open_read_at, followed, end_reason=reason)
+        register, read_at = None, None
+        if self._has_open_register(observed):
+            register, read_at = observed.open_register, observed.open_read_at
+        self._end(register, read_at, followed, end_reason=reason)
 
     def _end_silent(self, followed):
         """End on the last measured register; the link opens the contactor when it hears it again.
@@ -36,7 +39,9 @@ class AcrelSession(models.Model):
         The driver asked to stop; what a welded contactor lets through is not his.
         """
         readings = self.meter_id._registers_between(self.stop_requested_at, self._now())
-        read_at, register = readings[0] if readings else (None, None)
+        read_at, register = readings[0]
+        if followed:
+            followed = followed._replace(register=min(followed.register, register))
         self._end(register, read_at, followed, flag_stuck=True)
 
     def _end(self, register, read_at, followed, **values):
@@ -46,53 +51,54 @@ class AcrelSession(models.Model):
         rest is accounted for outside sessions.
         """
         self._lock()
+        start = self.start_register
+        last = followed.register if followed else start
         if not self.has_start:
             self._end_without_start(**values)
             return
-        if register is not None and register < self.start_register:
-            self._set_state(
-                "faulted",
-                **{
-                    **values,
-                    "end_at": read_at,
-                    "flag_register_back": True,
-                    "end_register": self.start_register,
-                    "measured_register": self.start_register,
-                },
-            )
+        if register is not None and register < start:
+            self._end_faulted(read_at, flag_register_back=True, **values)
             return
-        last = followed.register if followed else self.start_register
         if register is None or register < last:
+            register, read_at = last, followed.read_at if followed else self.start_at
             values["flag_missing_end"] = True
-            register = max(last, self.start_register)
-            read_at = followed.read_at if followed else self.start_at
-        limited = min(register, self.billed_register_limit) if self.has_guard else register
-        limited = max(limited, self.start_register)
-        measured_wh = (register - self.start_register) * self.unit_wh
         seconds = max(0, int((read_at - self.start_at).total_seconds()))
-        implausible = measured_wh > self._plausible_wh(seconds)
+        implausible = (register - start) * self.unit_wh > self._plausible_wh(seconds)
+        if implausible and start == 0:
+            # the meter said zero while it started up: what it has counted in its life is no session
+            self.installation_id._forget_accounted()
+            self._end_faulted(read_at, flag_implausible=True, **values)
+            return
+        limited = (
+            max(start, min(register, self.billed_register_limit)) if self.has_guard else register
+        )
         self.env["acrel.energy.outside"]._account_session(self, limited, register, read_at)
         self._set_state(
             "finished",
-            **{
-                **values,
-                "end_register": limited,
-                "measured_register": register,
-                "end_at": read_at,
-                "duration_minutes": seconds // 60,
-                "energy_wh": (limited - self.start_register) * self.unit_wh,
-                "flag_capped": limited < register,
-                "flag_implausible": implausible,
-                "billable": not implausible,
-            },
+            end_register=limited,
+            measured_register=register,
+            end_at=read_at,
+            duration_minutes=seconds // 60,
+            energy_wh=(limited - start) * self.unit_wh,
+            flag_capped=limited < register,
+            flag_implausible=implausible,
+            billable=not implausible,
+            **values,
+        )
+
+    def _end_faulted(self, read_at, **values):
+        """End without a trustworthy end: no energy; the next start accounts for what was drawn."""
+        self._set_state(
+            "faulted",
+            end_at=read_at,
+            end_register=self.start_register,
+            measured_register=self.start_register,
+            **values,
         )
 
     def _end_without_start(self, **values):
         """End a session that never had a start register: it has no energy."""
-        if self.flag_register_back:
-            self._set_state("faulted", **values)
-        else:
-            self._set_state("cancelled", **values)
+        self._set_state("faulted" if self.flag_register_back else "cancelled", **values)
 
     def _plausible_wh(self, seconds):
         """Return the most Wh that this pile can have given in some seconds."""

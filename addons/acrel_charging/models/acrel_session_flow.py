@@ -88,7 +88,8 @@ class AcrelSession(models.Model):
                 {
                     "flag_register_back": True,
                     "end_message": self.env._(
-                        "The meter's register was %(before)s before and %(now)s at the start.",
+                        "The meter's register was %(before)s before and %(now)s at the start. If "
+                        "the meter was exchanged, end its installation and make a new one.",
                         before=installation.accounted_register,
                         now=start,
                     ),
@@ -162,7 +163,7 @@ class AcrelSession(models.Model):
             self.state != "charging"
             or observed.state != "closed"
             or bool(observed.guard_tripped)
-            or self._is_news(heard, followed)
+            or (self._is_news(heard, followed) and self._is_paced(followed))
             or self._is_silent(heard)
         )
 
@@ -182,12 +183,18 @@ class AcrelSession(models.Model):
         )
 
     def _is_opened_for_me(self, observed):
-        """Tell whether the link opened the contactor after this session's close."""
+        """Tell whether the contactor is open after this session's close, by the link's own act."""
+        if self._has_open_register(observed):
+            return observed.state != "closed"
         return (
-            observed.state != "closed"
-            and observed.open_revision is not None
-            and observed.open_revision >= self.close_revision
+            self.state == "stopping"
+            and observed.state == "open"
+            and (observed.confirmed_revision or 0) >= self.stop_revision
         )
+
+    def _has_open_register(self, observed):
+        """Tell whether the link opened the contactor after this session's close and read it."""
+        return (observed.open_revision or 0) >= self.close_revision
 
     def _advance_starting(self, observed):
         """Start charging when the close is confirmed; give up when it failed or took too long."""
@@ -211,36 +218,41 @@ class AcrelSession(models.Model):
 
     def _advance_charging(self, observed, heard, followed):
         """Follow a charging session: its end by the link, by silence, by a reason to stop."""
+        news = self._is_news(heard, followed)
+        followed = self._follow(heard, followed)
         if self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
-            return
-        if observed.state == "open" and self._may_believe_open(observed):
+        elif observed.state == "open" and self._may_believe_open(observed):
             self._stop("contactor")
-            return
-        if self._is_silent(heard) and not self._has_tripped(observed):
-            if self.on_doubt == "hold":
-                self._alarm("silence")
-            else:
-                self._end_silent(followed)
-            return
-        news = self._follow(heard, followed)
-        reason, message = self._reason_to_stop(observed, news)
-        if not reason:
-            if news:
-                self._refresh_guard()
-        elif self.on_doubt == "hold":
-            self._alarm(reason, message)
         else:
+            self._advance_closed(observed, heard, followed, news)
+
+    def _advance_closed(self, observed, heard, followed, news):
+        """Look for a reason to end a session whose contactor is closed; on hold call a person."""
+        silent = self._is_silent(heard)
+        reason, message = self._reason_to_stop(observed, news, silent)
+        if self.on_doubt == "hold":
+            if not silent:
+                self._clear_alarm("silence")
+            if reason:
+                self._alarm(reason, message)
+        elif reason == "silence":
+            self._end_silent(followed)
+        elif reason:
             self._stop(reason, message)
+        if news and self.state == "charging":
+            self._refresh_guard()
 
     def _has_tripped(self, observed):
         """Tell whether the link reports that this session's guard has tripped."""
         return bool(observed.guard_tripped) and observed.close_revision == self.close_revision
 
-    def _reason_to_stop(self, observed, news):
-        """Return why a session should stop now, as a key of ``end_reason`` and a sentence."""
+    def _reason_to_stop(self, observed, news, silent):
+        """Return why a session should end now, as a key of ``end_reason`` and a sentence."""
         if self._has_tripped(observed):
             return f"guard_{observed.guard_tripped}", None
+        if silent:
+            return "silence", None
         reason = news and self._should_stop()
         if not reason:
             return None, None
@@ -260,7 +272,7 @@ class AcrelSession(models.Model):
         """Give the link new limits when they changed."""
         guard = self._guard()
         values = self._guard_values(guard)
-        if all(self[field] == value for field, value in values.items()):
+        if all((self[field] or False) == (value or False) for field, value in values.items()):
             return
         self._lock()
         self.write(values)
@@ -277,14 +289,13 @@ class AcrelSession(models.Model):
         if not self.has_start and not self.flag_register_back and self._is_closed_for_me(observed):
             self._lock()
             self._take_start(observed)
+        followed = self._follow(heard, followed)
         if self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
         elif self._is_silent(heard):
             self._end_silent(followed)
-        elif self._is_stuck():
+        elif self._is_stuck(observed):
             self._end_stuck(followed)
-        else:
-            self._follow(heard, followed)
 
     def _is_silent(self, heard):
         """Tell whether the meter has been silent for longer than the pile allows."""
@@ -293,6 +304,12 @@ class AcrelSession(models.Model):
             since = heard.received_at
         return fields.Datetime.now() - since >= timedelta(minutes=self.pile_id.silence_minutes)
 
-    def _is_stuck(self):
+    def _is_stuck(self, observed):
         """Tell whether a contactor has ignored the stop for too long while its meter speaks."""
-        return self.on_doubt != "hold" and fields.Datetime.now() - self.stop_requested_at >= STUCK
+        if self.on_doubt == "hold" or observed.state != "closed":
+            return False
+        now = self._now()
+        if now - self.stop_requested_at < STUCK:
+            return False
+        readings = self.meter_id._registers_between(self.stop_requested_at, now)
+        return bool(readings) and now - readings[0][0] >= STUCK

@@ -80,32 +80,33 @@ class AcrelSession(models.Model):
             session.live_minutes = max(0, int(seconds)) // 60
 
     def _is_news(self, heard, followed):
-        """Tell whether the meter has spoken since the session was followed, at screens' pace."""
-        return bool(heard) and (
-            followed is None
-            or (heard.received_at > followed.read_at and self._now() - followed.told_at >= PACE)
-        )
+        """Tell whether the meter has said something that the session has not followed yet."""
+        return bool(heard) and (followed is None or heard.received_at > followed.read_at)
+
+    def _is_paced(self, followed):
+        """Tell whether screens may be told again."""
+        return followed is None or self._now() - followed.told_at >= PACE
 
     def _now(self):
         """Return the time with its fraction, as readings carry it."""
         return datetime.now(UTC).replace(tzinfo=None)
 
     def _follow(self, heard, followed):
-        """Take the meter's newest reading into the live values; return whether there was one."""
+        """Take the meter's newest reading into the live values; return how far they are now."""
         if not self.has_start or not self._is_news(heard, followed) or heard.e_forward is None:
-            return False
+            return followed
         known = followed.register if followed else self.start_register
         register = max(known, heard.e_forward)
         power_w = (heard.p or 0) * self.unit_wh // 10
-        self._write_live(register, power_w, heard.received_at)
-        self._clear_alarm("silence")
+        followed = self._write_live(register, power_w, heard.received_at)
         self._send_live()
-        return True
+        return followed
 
     def _write_live(self, register, power_w, read_at):
-        """Write the live row; Wh stop growing at the limit, as the bill does."""
+        """Write the live row and return it; Wh stop growing at the limit, as the bill does."""
         limited = min(register, self.billed_register_limit) if self.has_guard else register
         wh = max(0, limited - self.start_register) * self.unit_wh
+        followed = Followed(register, wh, power_w, read_at, self._now())
         self.env.cr.execute(
             """
             INSERT INTO acrel_session_live AS live
@@ -116,11 +117,12 @@ class AcrelSession(models.Model):
                    power_w = EXCLUDED.power_w, read_at = EXCLUDED.read_at,
                    told_at = EXCLUDED.told_at
             """,
-            [self.id, register, wh, power_w, read_at, self._now()],
+            [self.id, *followed],
         )
         self.invalidate_recordset(
             ["live_wh", "live_kwh", "live_power_kw", "live_read_at", "live_minutes"]
         )
+        return followed
 
     def _live_payload(self):
         """Return what an open page shows of this session; add-ons above add their keys.
