@@ -1,1 +1,1 @@
-from . import bill
+from . import bill, bill_invoice, topup, wallet

@@ -1,9 +1,29 @@
-from . import tariff
-from . import tariff_version
-from . import tariff_period
-from . import pile
-from . import session
-from . import session_money
-from . import bill
-from . import bill_line
-from . import bill_settle
+from . import (
+    account_move,
+    bill,
+    bill_invoice,
+    bill_line,
+    bill_line_invoice,
+    bill_posting,
+    bill_posting_daily,
+    bill_posting_entry,
+    bill_settle,
+    bill_wallet,
+    chart_template,
+    payment_transaction,
+    pile,
+    res_company,
+    res_config_settings,
+    session,
+    session_money,
+    session_wallet,
+    tariff,
+    tariff_period,
+    tariff_version,
+    wallet,
+    wallet_entry,
+    wallet_hold,
+    wallet_payment,
+    wallet_reconciliation,
+    wallet_refund,
+)

@@ -8,7 +8,6 @@ from odoo.addons.account.models.chart_template import template
 CHART = "cn_large_bis"
 LIABILITY = "l10n_cn_large_bis_account_2204"
 REVENUE = "l10n_cn_large_bis_account_6001"
-RECEIVABLE = "l10n_cn_common_account_1122"
 OUTPUT_VAT = "acrel_account_output_vat"
 JOURNAL = "acrel_journal_charging"
 INVOICE_JOURNAL = "sale"
@@ -77,8 +76,6 @@ class AccountChartTemplate(models.AbstractModel):
             self.env.company.id: {
                 "acrel_liability_account_id": LIABILITY,
                 "acrel_revenue_account_id": REVENUE,
-                "acrel_output_vat_account_id": OUTPUT_VAT,
-                "acrel_receivable_account_id": RECEIVABLE,
                 "acrel_journal_id": JOURNAL,
                 "acrel_invoice_journal_id": INVOICE_JOURNAL,
                 "acrel_electricity_tax_id": VAT,

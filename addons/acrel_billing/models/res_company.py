@@ -10,8 +10,6 @@ from .chart_template import CHART
 ACCOUNTING_FIELDS = (
     "acrel_liability_account_id",
     "acrel_revenue_account_id",
-    "acrel_output_vat_account_id",
-    "acrel_receivable_account_id",
     "acrel_journal_id",
     "acrel_invoice_journal_id",
     "acrel_electricity_tax_id",
@@ -35,18 +33,6 @@ class ResCompany(models.Model):
         comodel_name="account.account",
         string="Charging Revenue Account",
         check_company=True,
-    )
-    acrel_output_vat_account_id = fields.Many2one(
-        comodel_name="account.account",
-        string="Output VAT Account",
-        check_company=True,
-        help="The account that the charging taxes book on, below 2221 应交税费.",
-    )
-    acrel_receivable_account_id = fields.Many2one(
-        comodel_name="account.account",
-        string="Charging Receivable Account",
-        check_company=True,
-        domain=[("account_type", "=", "asset_receivable")],
     )
     acrel_journal_id = fields.Many2one(
         comodel_name="account.journal",

@@ -21,6 +21,7 @@ class AcrelWallet(models.Model):
     _name = "acrel.wallet"
     _description = "Charging Wallet"
     _inherit = ["mail.thread"]
+    _mail_post_access = "read"
     _rec_name = "partner_id"
     _order = "id desc"
     _check_company_auto = True
@@ -240,7 +241,7 @@ class AcrelWallet(models.Model):
         """Open the entries of the wallet."""
         self.ensure_one()
         action = self.env["ir.actions.actions"]._for_xml_id(
-            "acrel_billing.action_acrel_wallet_entry"
+            "acrel_billing.acrel_wallet_entry_action"
         )
         action["domain"] = [("wallet_id", "=", self.id)]
         return action

@@ -145,11 +145,13 @@ class AcrelWalletEntry(models.Model):
         for entry in self:
             entry.amount = amount_of(entry.amount_fen)
 
-    @api.depends("kind", "date", "wallet_id")
+    @api.depends("kind", "date", "amount_fen")
+    @api.depends_context("lang")
     def _compute_display_name(self):
         kinds = dict(self._fields["kind"]._description_selection(self.env))
         for entry in self:
-            entry.display_name = f"{kinds.get(entry.kind)} {entry.id or ''}".strip()
+            amount = entry.currency_id.format(entry.amount)
+            entry.display_name = f"{kinds.get(entry.kind)} {entry.date:%Y-%m-%d} {amount}"
 
     def write(self, vals):
         """Refuse: an entry is corrected by another one."""

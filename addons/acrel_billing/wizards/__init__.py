@@ -1,1 +1,1 @@
-from . import bill_credit
+from . import bill_credit, bill_invoice, wallet_operation, wallet_refund_answer
