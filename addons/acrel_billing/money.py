@@ -12,8 +12,8 @@ FEN = Decimal("0.01")
 
 
 def decimal_of(value, digits=PRICE_DIGITS):
-    """Return Odoo's float as the Decimal that was meant, half-up to `digits` places."""
-    return Decimal(repr(value or 0.0)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    """Return a float or a Decimal as the Decimal that was meant, half-up to `digits` places."""
+    return Decimal(str(value or 0)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
 def fen_of(value):

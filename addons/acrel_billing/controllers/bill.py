@@ -49,7 +49,9 @@ class BillPortal(CustomerPortal):
         return request.render("acrel_billing.portal_my_bills", values)
 
     @route("/my/bills/<int:bill_id>", type="http", auth="public", website=True)
-    def portal_my_bill(self, bill_id, access_token=None, report_type=None, download=False, **kwargs):
+    def portal_my_bill(
+        self, bill_id, access_token=None, report_type=None, download=False, **kwargs
+    ):
         """Show a bill to its payer, or to whoever has its link; as PDF where asked for."""
         try:
             bill = self._document_check_access("acrel.bill", bill_id, access_token)

@@ -1,5 +1,6 @@
 """What a running session costs so far, and how far its hold still reaches."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 from odoo import fields, models
@@ -15,6 +16,8 @@ NEAR_MINUTES = 10
 # A session stops when what is left would last shorter than this, or is a tenth of what was given.
 LAST_MINUTES = 1
 LAST_SHARE = 10
+# The link opens at the time limit; the register of a meter that is silent then may come later.
+LATE_END = timedelta(days=1)
 
 
 class Spent(NamedTuple):
@@ -78,7 +81,7 @@ class AcrelSession(models.Model):
         return pricing.guard_energy(
             self._hold_amount_fen() - spent.fen,
             fields.Datetime.now(),
-            until,
+            until + LATE_END,
             self.tariff_version_id._priced(),
             self._zone(),
         )

@@ -53,6 +53,11 @@ class AcrelTariff(models.Model):
         for tariff in self:
             tariff.current_version_id = tariff._version_at(now)
 
+    @api.ondelete(at_uninstall=False)
+    def _unlink_unused(self):
+        """Keep tariffs with versions that are or were in force."""
+        self.version_ids._check_draft()
+
     def _version_at(self, moment):
         """Return the active version in force at `moment` (UTC), or none."""
         versions = self.version_ids.filtered(

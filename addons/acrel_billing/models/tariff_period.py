@@ -51,10 +51,10 @@ class AcrelTariffPeriod(models.Model):
         help="Minute of the day that no longer belongs to it, 1 to 1440.",
     )
     time_from = fields.Float(
-        string="From", compute="_compute_times", inverse="_inverse_time_from", aggregator=None
+        string="From", compute="_compute_time_from", inverse="_inverse_time_from", aggregator=None
     )
     time_to = fields.Float(
-        string="To", compute="_compute_times", inverse="_inverse_time_to", aggregator=None
+        string="To", compute="_compute_time_to", inverse="_inverse_time_to", aggregator=None
     )
     electricity_price = fields.Float(
         string="Electricity (per kWh)", digits=(10, 4), required=True, aggregator=None
@@ -78,26 +78,27 @@ class AcrelTariffPeriod(models.Model):
         "A price is not below zero.",
     )
 
-    @api.depends("start_minute", "end_minute")
-    def _compute_times(self):
+    @api.depends("start_minute")
+    def _compute_time_from(self):
         """Show minutes as the hours of a time widget."""
         for period in self:
             period.time_from = period.start_minute / 60
+
+    @api.depends("end_minute")
+    def _compute_time_to(self):
+        """Show minutes as the hours of a time widget."""
+        for period in self:
             period.time_to = period.end_minute / 60
 
-    @api.onchange("time_from", "time_to")
-    def _onchange_times(self):
-        """Let the picture of the day follow while the times are typed."""
-        self._inverse_time_from()
-        self._inverse_time_to()
-
+    @api.onchange("time_from")
     def _inverse_time_from(self):
-        """Keep whole minutes."""
+        """Keep whole minutes; the picture of the day follows while they are typed."""
         for period in self:
             period.start_minute = _minutes(period.time_from)
 
+    @api.onchange("time_to")
     def _inverse_time_to(self):
-        """Keep whole minutes."""
+        """Keep whole minutes; the picture of the day follows while they are typed."""
         for period in self:
             period.end_minute = _minutes(period.time_to)
 

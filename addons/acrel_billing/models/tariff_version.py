@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from odoo import api, fields, models
+from odoo import api, fields, models, tools
 from odoo.exceptions import UserError, ValidationError
 
 from .. import acrel_pricing as pricing
@@ -131,9 +131,7 @@ class AcrelTariffVersion(models.Model):
         """Return the periods for a picture or a table; `moment` marks the one in force then."""
         self.ensure_one()
         kinds = dict(self.period_ids._fields["kind"]._description_selection(self.env))
-        now = None
-        if moment and not self._coverage_sentences():
-            now = pricing.period_of(moment, self._priced(), tz).start
+        now = pricing.period_of(moment, self._priced(), tz).start if moment else None
         return [
             {
                 "kind": period.kind,
@@ -149,11 +147,15 @@ class AcrelTariffVersion(models.Model):
             for period in self.period_ids.sorted("start_minute")
         ]
 
-    def _priced(self, electricity_tax=Decimal(0), service_tax=Decimal(0)):
-        """Return the version as the pricing package takes it, with rates of tax in percent."""
+    @tools.ormcache("self.id")
+    def _priced(self):
+        """Return the version as the pricing package takes it; tax is shared out on the bill.
+
+        A version that is no draft never changes, so that each process works it out once.
+        """
         self.ensure_one()
         return pricing.TariffVersion(
-            tuple(period._priced() for period in self.period_ids), electricity_tax, service_tax
+            tuple(period._priced() for period in self.period_ids), Decimal(0), Decimal(0)
         )
 
     # === life ===
@@ -162,6 +164,8 @@ class AcrelTariffVersion(models.Model):
         """Keep what sessions are priced by as it was when they started."""
         if not FROZEN.isdisjoint(vals):
             self._check_draft()
+        if "state" in vals:
+            self.env.registry.clear_cache()
         return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
@@ -214,14 +218,15 @@ class AcrelTariffVersion(models.Model):
 
     def action_reset_to_draft(self):
         """Take back an activation that no session has been priced by."""
+        sessions = self.env["acrel.session"].sudo()
         for version in self:
-            if version.sudo().session_count:
+            if count := sessions.search_count([("tariff_version_id", "=", version.id)]):
                 raise UserError(
                     self.env._(
                         "%(version)s has priced %(count)s sessions and stays as it is. Use “New "
                         "Version” instead.",
                         version=version.display_name,
-                        count=version.sudo().session_count,
+                        count=count,
                     )
                 )
             version.state = "draft"

@@ -1,0 +1,6 @@
+from . import (
+    test_session_money,
+    test_settle,
+    test_tariff,
+    test_terms,
+)
