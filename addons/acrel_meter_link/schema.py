@@ -10,21 +10,6 @@ _HERE = Path(__file__).parent
 LINK_ROLE = "acrel_link"
 """Database role of the link process; roles belong to the cluster, so its name is fixed."""
 
-TABLES = (
-    "acrel_reading_raw",
-    "acrel_meter_live",
-    "acrel_upload_seen",
-    "acrel_reading_quarantine",
-    "acrel_link_live",
-    "acrel_output_wanted",
-    "acrel_output_live",
-    "acrel_link_worker",
-    "acrel_engine_meter_mark",
-    "acrel_engine_output_mark",
-)
-SEQUENCES = ("acrel_reading_id_seq", "acrel_change_seq", "acrel_link_epoch_seq")
-FUNCTIONS = ("acrel_reading_ensure_partition(date)",)
-
 
 def apply(cr):
     """Create what is missing of ``acrel_link/schema.sql``; idempotent."""
@@ -48,7 +33,4 @@ def drop(cr):
     """Drop everything that `apply` made, with the partitions and the rights on it."""
     if role_exists(cr):
         cr.execute((_HERE / "revoke.sql").read_text())
-    # partitions go with their table
-    cr.execute(f"DROP TABLE IF EXISTS {', '.join(TABLES)} CASCADE")
-    cr.execute(f"DROP FUNCTION IF EXISTS {', '.join(FUNCTIONS)}")
-    cr.execute(f"DROP SEQUENCE IF EXISTS {', '.join(SEQUENCES)}")
+    cr.execute((_HERE / "drop.sql").read_text())

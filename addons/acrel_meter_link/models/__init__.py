@@ -8,7 +8,6 @@ from . import (
     link_candidate,
     link_worker,
     meter,
-    meter_engine,
     meter_live,
     output,
     output_observed,

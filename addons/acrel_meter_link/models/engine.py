@@ -101,12 +101,13 @@ class AcrelEngine(models.AbstractModel):
         )
         reached = dict(self.env.cr.fetchall())
         records = self.env[model].with_context(active_test=False).browse(reached).exists()
-        failing = self._failing(model) & records
-        failed = self._each(failing, hook)
-        rest = records - failing
+        alone = self._failing(model) & records
+        failed = self._each(alone, hook)
+        rest = records - alone
         try:
             with self.env.cr.savepoint():
-                getattr(rest, hook)()
+                if rest:
+                    getattr(rest, hook)()
         except NOT_THE_RECORD:
             raise
         except Exception:
@@ -127,7 +128,6 @@ class AcrelEngine(models.AbstractModel):
                 values=[reached[one] for one in done.ids],
             )
         )
-        self._end_failures(done & failing)
 
     @api.model
     def _tick(self):
@@ -139,12 +139,14 @@ class AcrelEngine(models.AbstractModel):
     def _each(self, records, hook):
         """Call a method of each record in its own savepoint.
 
-        A failure is logged and opens an event; it stops no other record. Errors of the database
-        itself go through, since the whole transaction is to be repeated.
+        A failure is logged and opens an event, which ends when the record succeeds; it stops no
+        other record. Errors of the database itself go through, since the whole transaction is to
+        be repeated.
 
         :param hook: name of the method, or a function of one record
         :return: the records that failed
         """
+        failing = self._failing(records._name) & records
         failed = records.browse()
         for record in records:
             try:
@@ -159,6 +161,7 @@ class AcrelEngine(models.AbstractModel):
                 _logger.exception("The engine could not handle %s", record)
                 self._report_failure(record, error)
                 failed |= record
+        self._end_failures(failing - failed)
         return failed
 
     @api.model
@@ -207,6 +210,8 @@ class AcrelEngine(models.AbstractModel):
     @api.model
     def _end_failures(self, records):
         """End the events about records that were handled now."""
+        if not records:
+            return
         self.env["acrel.event"].search(
             [
                 ("kind", "=", "engine_error"),

@@ -50,9 +50,7 @@ class AcrelMeterLive(models.Model):
     reactive_kvar = fields.Float(
         compute="_compute_live", string="Reactive Power (kvar)", digits=(16, 3)
     )
-    power_factor = fields.Float(
-        compute="_compute_live", string="Power Factor", digits=(16, 3), aggregator=None
-    )
+    power_factor = fields.Float(compute="_compute_live", digits=(16, 3), aggregator=None)
     frequency = fields.Float(
         compute="_compute_live", string="Frequency (Hz)", digits=(16, 2), aggregator=None
     )

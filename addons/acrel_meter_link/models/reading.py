@@ -40,7 +40,6 @@ class AcrelReading(models.Model):
         help="Poll: asked for by the platform. Upload: sent by the meter by itself.",
     )
     meter_clock = fields.Char(
-        "Meter Clock",
         readonly=True,
         help="Local time by the meter's own clock, as it sent it.",
     )

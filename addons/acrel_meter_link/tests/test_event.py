@@ -3,6 +3,8 @@ import json
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 
+from ..acrel_link.events import KINDS
+from ..models.event import KIND_LABELS
 from .common import LinkCase
 
 
@@ -102,7 +104,4 @@ class TestEvent(LinkCase):
         self.assertEqual(self.meter.event_count, 1)
 
     def test_every_kind_has_words(self):
-        from odoo.addons.acrel_meter_link.acrel_link.events import KINDS
-        from odoo.addons.acrel_meter_link.models.event import KIND_LABELS
-
         self.assertEqual(set(KINDS) - set(KIND_LABELS), set())

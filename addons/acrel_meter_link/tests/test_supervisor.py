@@ -13,7 +13,7 @@ from odoo.sql_db import connection_info_for
 from odoo.tests import BaseCase, get_db_name, tagged
 from odoo.tools import config
 
-from odoo.addons.acrel_meter_link import schema, supervisor
+from .. import schema, supervisor
 
 DEADLINE = 60
 
@@ -21,6 +21,15 @@ DEADLINE = 60
 @tagged("post_install", "-at_install")
 class TestSupervisor(BaseCase):
     """`odoo meter_link` as a process: refusals, clean stops, and nothing left behind."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        _name, parameters = connection_info_for(get_db_name())
+        with closing(psycopg2.connect(**parameters)) as connection, connection:
+            cursor = connection.cursor()
+            if not schema.role_exists(cursor):
+                cursor.execute(f"CREATE ROLE {schema.LINK_ROLE} LOGIN")
 
     def command(self, *args):
         """Return command line and environment of the command, with this server's settings."""
@@ -165,8 +174,6 @@ class TestSupervisor(BaseCase):
             )
 
     def test_password_is_nowhere_to_be_seen(self):
-        environment = dict(os.environ)
-        self.addCleanup(environment.clear)
         os.environ["ACREL_LINK_DB_PASSWORD"] = "secret-of-the-link"
         self.addCleanup(os.environ.pop, "ACREL_LINK_DB_PASSWORD", None)
         link = supervisor.prepare_link(get_db_name())
