@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from odoo.tests import tagged
 
@@ -67,7 +67,7 @@ class TestSessionMoney(BillingCase):
         payload = session._live_payload()
         # 5 kWh at 0.6888 + 0.4000
         self.assertEqual((payload["amount"], payload["hold_left"]), ("5.44", "44.56"))
-        now = pricing.period_of(self.now, self.version._priced(), self.pile._zone())
+        now = pricing.period_of(datetime.now(UTC), self.version._priced(), self.pile._zone())
         self.assertEqual(payload["price"], f"{now.total:.4f}")
         session._stop("driver")
         self.link_opens(self.pile, 101_000, self.at(9, 50))
