@@ -58,9 +58,11 @@ PATIENCE = 512
 PATIENCE_BYTES = 64
 
 # A frame without marks inside, with the run of 7D behind it: two end it, a third may be its CRC's.
+# Bodies of one to four bytes are none of the meter's; the shortest frames are those without a body.
 _STRICT = re.compile(
-    rb"\{\{(?!\{|[^{}]{0,2}\}\})"
-    rb"([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+\}\}\}?)"
+    rb"\{\{(?:(?=[\x84\x89\x91\x94\xa1]..\}\})|(?!\{|[^}]{0,6}+\}\}|[^}]{7}\}\}(?!\})))"
+    rb"([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+\}\}\}?)",
+    re.DOTALL,
 )
 _FITS = crc16(END, 0)  # the running CRC behind a frame whose CRC fitted
 _FITS_BEFORE_RUN = crc16(b"}}}", 0)
@@ -132,17 +134,19 @@ class Decoder:
             return frames
         size = len(buffer)
         index = self._sift(buffer, frames) if self._starts else 0
+        find, scan = buffer.find, self._scan
         while 0 <= index < size:
-            start = buffer.find(START, index)
+            start = find(START, index)
             if start < 0:
                 index = size - buffer.endswith(b"{")
                 break
-            end = buffer.find(END, max(start + 5, self._scan), start + MAX_FRAME)
-            if end < 0 and size - start < MAX_FRAME:
+            limit = start + MAX_FRAME
+            end = find(END, scan or start + 5, limit)
+            if end < 0 and size < limit:
                 self._buffer = buffer[start:]
-                self._scan = size - start - 1
+                self._scan = max(size - start - 1, 5)
                 return frames
-            self._scan = 0
+            scan = 0
             if end >= 0:
                 inner = buffer[start + 2 : end]
                 if not crc16(inner):
@@ -158,6 +162,7 @@ class Decoder:
             index = self._sift_from(buffer, start, frames)
         if index >= 0:
             self._buffer = buffer[index:]
+            self._scan = 0
         return frames
 
     # === Where the first end does not settle it === #
@@ -282,13 +287,15 @@ class Decoder:
         self.strict = True
         self._starts.clear()
         self._keys.clear()
+        self._scan = 0
         self._feed_strict(buffer[index:], frames)
         return -1
 
     def _feed_strict(self, buffer: bytes, frames: list[Frame]) -> None:
         """Find the frames that have no mark inside."""
         fits = (_FITS, _FITS_BEFORE_RUN)
-        for found in [text for text in _STRICT.findall(buffer) if crc16(text) in fits]:
+        texts = _STRICT.findall(buffer) if buffer.find(END, self._scan) >= 0 else ()
+        for found in [text for text in texts if crc16(text) in fits]:
             before_run = crc16(found) == _FITS_BEFORE_RUN
             inner = found[: -3 if before_run else -2]
             if found[len(inner) :].startswith(END) and len(inner) <= MAX_FRAME - 4:
@@ -302,3 +309,4 @@ class Decoder:
             # an end that does not fit may still be the CRC's last byte and half an end
             ended = end + 2 < size or not crc16(buffer[start + 2 : end])
         self._buffer = buffer[size - buffer.endswith(b"{") if ended else start :]
+        self._scan = max(len(self._buffer) - 1, 0)

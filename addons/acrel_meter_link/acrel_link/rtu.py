@@ -7,7 +7,6 @@ are read here with slices: they come thousands of times a second.
 from functools import lru_cache
 from typing import NamedTuple
 
-from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerRTU
 from pymodbus.pdu import DecodePDU
 from pymodbus.pdu.register_message import (
@@ -175,19 +174,19 @@ class WriteRequest(NamedTuple):
     values: tuple[int, ...]
 
 
-_SLAVE_FRAMER = FramerRTU(DecodePDU(is_server=True))
+_REQUESTS = DecodePDU(is_server=True)
 
 
 def parse_request(rtu: bytes) -> ReadRequest | WriteRequest:
     """Return what an RTU request asks, as a slave or an agent beside one reads it."""
-    if len(rtu) < 8 or crc16(rtu):
+    size = len(rtu)
+    if size < 8 or crc16(rtu):
         raise RtuError(f"{rtu[:8].hex(' ')} … is no whole Modbus request.")
-    try:
-        pdu = _SLAVE_FRAMER.decoder.decode(rtu[1:-2])
-    except ModbusException as error:
-        raise RtuError(f"{rtu[:8].hex(' ')} … is no Modbus request: {error}.") from error
-    if isinstance(pdu, ReadHoldingRegistersRequest):
-        return ReadRequest(rtu[0], pdu.address, pdu.count)
-    if isinstance(pdu, WriteMultipleRegistersRequest):
-        return WriteRequest(rtu[0], pdu.address, tuple(pdu.registers))
-    raise RtuError(f"Modbus function {rtu[1]:02X}H is none that a meter knows.")
+    slave, function, count = rtu[0], rtu[1], rtu[4] << 8 | rtu[5]
+    if function == READ and size == 8 and 0 < count <= MAX_READ:
+        pdu = _REQUESTS.decode(rtu[1:-2])
+        return ReadRequest(slave, pdu.address, pdu.count)
+    if function == WRITE and 0 < count <= MAX_WRITE and size == 9 + rtu[6] == 9 + 2 * count:
+        pdu = _REQUESTS.decode(rtu[1:-2])
+        return WriteRequest(slave, pdu.address, tuple(pdu.registers))
+    raise RtuError(f"{rtu[:8].hex(' ')} … is no request that a meter knows.")

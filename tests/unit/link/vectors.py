@@ -1,0 +1,97 @@
+"""Frames published by the vendor and by servers that speak to real meters, with right CRCs.
+
+Where each comes from: docs/protocol.md. They were made by none of the code under test.
+"""
+
+SERIAL = "12307210720085"
+SERIAL_20 = "31323330373231303732303038350000 00000000"
+ACK_SERIAL = "12006130940002"
+
+
+def _hex(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+REGISTER = _hex(
+    "7b7b84 3132333037323130373230303835 000000000000"
+    "3839383630343238323231394330343233363130 00000000000000000000"
+    "1a 0100 0100 0100 1e 70f7 7d7d"
+)
+REGISTER_ACK = _hex("7b7b84bf237d7d")
+TIME_REQUEST = _hex("7b7b93" + SERIAL_20 + "e7e2 7d7d")
+TIME_ANSWER = _hex("7b7b93 170a0a0311071b e4a2 7d7d")  # Tuesday 2023-10-10 17:07:27, Sunday = 1
+HEARTBEAT = _hex("7b7b94beef7d7d")
+UPLOAD_ACK = _hex("7b7b917eec7d7d")
+SETPOINTS_ACK = _hex("7b7b897ee67d7d")
+ALARM_ACK = _hex("7b7ba17ef87d7d")
+HEARTBEAT_NB = _hex("7b7bab" + SERIAL_20 + "7d7d")
+BLOCKS_31 = _hex(
+    "7b7b 31 01 05 10002a 12041a 130002 121e13 19950a 1001 1002 1003 120d 121a 39c7 7d7d"
+)
+SAMPLE_READ = _hex("7b7b90 0103 1033 0005 7106 e6fd 7d7d")
+SAMPLE_WRITE = _hex("7b7b90 0110 1033 0005 0a 0258 0050 005a 0064 0078 513b dd72 7d7d")
+
+# name: (RTU, the frame around it), requests to slave 1
+READS = {
+    "billing_block": ((0x000E, 56), "0103000E003825DB", "7B7B900103000E003825DBE6FD7D7D"),
+    "instantaneous": ((0x0014, 38), "0103001400268414", "7B7B900103001400268414E6FD7D7D"),
+    "energies": ((0x003C, 10), "0103003C000A05C1", "7B7B900103003C000A05C1E6FD7D7D"),
+    "forward_energy": ((0x003E, 2), "0103003E0002A5C7", "7B7B900103003E0002A5C7E6FD7D7D"),
+    "tariffs": ((0x0197, 40), "010301970028F5C4", "7B7B90010301970028F5C4E6FD7D7D"),
+    "ratios": ((0x000E, 2), "0103000E0002A5C8", "7B7B900103000E0002A5C8E6FD7D7D"),
+    "inputs": ((0x003A, 1), "0103003A0001A407", "7B7B900103003A0001A407E6FD7D7D"),
+    "outputs": ((0x01C2, 2), "010301C20002640B", "7B7B90010301C20002640BE6FD7D7D"),
+    "alarm_status": ((0x01EB, 1), "010301EB0001F5C2", "7B7B90010301EB0001F5C2E6FD7D7D"),
+}
+WRITES = {
+    "do1_close": (
+        (0x01C2, (1,)),
+        "011001C2000102000167B2",
+        "7B7B90011001C2000102000167B2A1677D7D",
+    ),
+    "do1_open": (
+        (0x01C2, (0,)),
+        "011001C20001020000A672",
+        "7B7B90011001C20001020000A672A1677D7D",
+    ),
+    "do2_close": (
+        (0x01C3, (1,)),
+        "011001C300010200016663",
+        "7B7B90011001C300010200016663A1677D7D",
+    ),
+    "do2_open": (
+        (0x01C3, (0,)),
+        "011001C30001020000A7A3",
+        "7B7B90011001C30001020000A7A3A1677D7D",
+    ),
+    "ddsy_trip": (
+        (0x0057, (1, 1)),
+        "01100057000204000100012775",
+        "7B7B9001100057000204000100012775387A7D7D",
+    ),
+    "ddsy_close": (
+        (0x0057, (1, 0)),
+        "0110005700020400010000E6B5",
+        "7B7B900110005700020400010000E6B5387A7D7D",
+    ),
+}
+WRITE_ACK_RTU = _hex("011001C20001A1C9")
+WRITE_ACK = _hex("7B7B90011001C20001A1C9E6FD7D7D")
+WRITE_ACK_WITH_SERIAL = _hex(
+    "7B7B903132303036313330393430303032000000000000011001C20001A1C98D237D7D"
+)
+EXCEPTION_RTU = _hex("019002CDC1")
+EXCEPTION = _hex("7B7B90019002CDC1394B7D7D")
+UPLOAD_PERIOD_RTU = _hex("0110100200010203 00B683")
+BROADCAST_ON_RTU = _hex("001001C200010200016A22")
+BROADCAST_OFF_RTU = _hex("001001C20001020000ABE2")
+
+# Outer CRC of command 90 for any RTU frame with a right CRC of so many bytes.
+TRANSPARENT_CRC = {7: "5267", 8: "E6FD", 11: "A167", 13: "387A", 15: "9223"}
+
+FRAMES = {
+    name: value
+    for name, value in globals().copy().items()
+    if isinstance(value, bytes) and value.startswith(b"{{")
+}
+FRAMES |= {name: _hex(frame) for name, (_, _, frame) in {**READS, **WRITES}.items()}
