@@ -31,9 +31,10 @@ class OdooCommand:
             "db_host": self.server.host,
             "db_port": str(self.server.port),
             "db_user": self.server.user,
-            "db_password": self.server.password or "False",
             "http_interface": settings.LOOPBACK,
         }
+        if self.server.password:
+            options["db_password"] = self.server.password
         parser = configparser.RawConfigParser()
         parser["options"] = options
         fresh = self.conf.with_suffix(f".{os.getpid()}")
@@ -44,12 +45,15 @@ class OdooCommand:
     def env(self) -> dict[str, str]:
         """Give the environment of every Odoo process."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return {
             **kept,
             **self.server.env(),
             "PATH": f"{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": str(self.home.import_path),
             "PYTHONUNBUFFERED": "1",
+            # Compiled files stay out of the add-ons' folders, and make the next start quicker.
+            "PYTHONPYCACHEPREFIX": str(paths.LOCAL / "pycache"),
             # Commands of add-ons are found only when their folder is known before the arguments.
             "ODOO_RC": str(self.conf),
         }

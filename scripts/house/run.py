@@ -18,6 +18,8 @@ from .stack import Stack
 
 # Log-ins that the add-ons' demonstration data may bring, each with its name as password.
 LOGINS = ("admin", "operator", "accountant", "driver", "agent")
+# Serials that no real meter has begin so.
+SIMULATED = "9900000000"
 
 
 def main() -> int:
@@ -80,12 +82,31 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
     )
     for log in paths.LOGS.glob(f"*-{chosen.database}.log"):
         log.unlink()
-    processes.start_odoo()
+    odoo_server = processes.start_odoo(wait=False)
     processes.start_link()
+    processes.wait_for_odoo(odoo_server)
     steps.step("Simulated meters")
-    processes.start_simulator()
+    _start_meters(processes)
     _greet(processes, steps.seconds())
     _wait([*processes.children, *([cluster.child] if cluster and cluster.child else [])])
+
+
+def _start_meters(processes: Stack) -> None:
+    """Simulate the meters of the demonstration's data."""
+    with processes.odoo.server.connect(processes.database) as connection:
+        serials = [
+            serial
+            for (serial,) in connection.execute(
+                "SELECT serial FROM acrel_link WHERE serial LIKE %s ORDER BY serial",
+                (f"{SIMULATED}%",),
+            )
+        ]
+    if serials:
+        processes.start_simulator(
+            f"--connect={processes.link_address}",
+            f"--count={len(serials)}",
+            f"--serial-start={serials[0]}",
+        )
 
 
 def _see_to_database(databases: database.Databases, name: str) -> None:

@@ -20,7 +20,6 @@ class Settings:
     database: str = "acrel"
     http_port: int = 8069
     link_port: int = 8450
-    meters: int = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,6 @@ def read(environment: Mapping[str, str]) -> Settings:
             environment, "ACREL_HTTP_PORT", conf.get("http_port", str(default.http_port)), 1, 65535
         ),
         link_port=_whole(environment, "ACREL_LINK_PORT", str(default.link_port), 1, 65535),
-        meters=_whole(environment, "ACREL_METERS", str(default.meters), 0, 10_000),
     )
     if settings.http_port == settings.link_port:
         raise Refused(

@@ -55,8 +55,8 @@ class Stack:
             "ACREL_LINK_LISTEN": self.link_address,
         }
 
-    def start_odoo(self, *words: str) -> Child:
-        """Start the Odoo server; pages and websockets answer when this returns."""
+    def start_odoo(self, *words: str, wait: bool = True) -> Child:
+        """Start the Odoo server; unless told not to wait, it answers when this returns."""
         child = self._start(
             "Odoo",
             "server",
@@ -66,8 +66,13 @@ class Stack:
             f"--http-port={self.http_port}",
             *words,
         )
-        child.wait_until(self.odoo_answers, READY_SECONDS, f"answering on {self.url}")
+        if wait:
+            self.wait_for_odoo(child)
         return child
+
+    def wait_for_odoo(self, child: Child) -> None:
+        """Wait until pages and websockets answer."""
+        child.wait_until(self.odoo_answers, READY_SECONDS, f"answering on {self.url}")
 
     def start_link(self, *words: str, env: Mapping[str, str] | None = None) -> Child:
         """Start `odoo meter_link`; meters can connect when this returns."""
