@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,5 +42,11 @@ def make(folder: Path) -> Path:
 def only_one(name: str) -> Iterator[None]:
     """Let one process at a time do what is called `name` in this clone; others wait."""
     with open(make(LOCAL) / f"{name}.lock", "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"      waiting: another command of this clone holds {lock.name}", file=sys.stderr
+            )
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -9,8 +9,7 @@ from .. import bootstrap, chromium
 from ..children import Stop, adopt_orphans, end_orphans, stopping_on_signals
 from ..errors import exit_code
 from ..stage import Stage
-from . import expected, lint, odoo_tests, pytests
-from .command import PARTS, STEPS
+from . import command, expected, lint, odoo_tests, pytests
 from .report import Report, counts
 
 
@@ -20,7 +19,7 @@ def main(chosen: Sequence[str]) -> int:
     reports: list[Report] = []
     try:
         with stopping_on_signals(), contextlib.ExitStack() as stack:
-            _run_parts([part for part in PARTS if part in chosen], reports, stack)
+            _run_parts([part for part in command.PARTS if part in chosen], reports, stack)
     except Stop as stop:
         print(f"\nStopped by {stop}.", flush=True)
         end_orphans()
@@ -31,7 +30,7 @@ def main(chosen: Sequence[str]) -> int:
 
 
 def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.ExitStack) -> None:
-    steps = bootstrap.steps(STEPS + len(parts))
+    steps = bootstrap.steps(command.steps(parts))
     stage = browser = None
     if {"odoo", "e2e"} & set(parts):
         steps.step("Odoo 19, PostgreSQL, Chromium")

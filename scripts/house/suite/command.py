@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from .. import bootstrap
 
 PARTS = ("lint", "unit", "odoo", "e2e")
-STEPS = 2
 HELP = """\
 Runs the suite, or the parts named, in a PostgreSQL cluster of its own under .local/.
 
@@ -17,6 +16,11 @@ Runs the suite, or the parts named, in a PostgreSQL cluster of its own under .lo
 """
 
 
+def steps(chosen: Sequence[str]) -> int:
+    """Count the steps of these parts with what must be there for them."""
+    return 1 + bool({"odoo", "e2e"} & set(chosen)) + len(set(chosen))
+
+
 def enter(arguments: Sequence[str]) -> int:
     """Read the command line, then go on inside the virtual environment."""
     parser = argparse.ArgumentParser(
@@ -24,5 +28,5 @@ def enter(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("part", nargs="*", choices=[*PARTS, []], help=", ".join(PARTS))
     chosen = parser.parse_args(arguments).part or list(PARTS)
-    bootstrap.enter("house.suite", "requirements-test.txt", chosen, STEPS)
+    bootstrap.enter("house.suite", "requirements-test.txt", chosen, steps(chosen))
     return 0
