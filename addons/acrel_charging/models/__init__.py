@@ -1,5 +1,6 @@
 from . import (
     acrel_energy_outside,
+    acrel_engine,
     acrel_installation,
     acrel_meter,
     acrel_output,

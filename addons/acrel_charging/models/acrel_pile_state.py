@@ -24,6 +24,7 @@ STATE_QUERY = """
         WHEN live.state = 'closed' OR live.error IS NOT NULL OR EXISTS (
             SELECT FROM acrel_event event
              WHERE event.meter_id = output.meter_id AND event.severity = 'alarm'
+               AND event.kind <> 'engine_error'
                AND event.end_at IS NULL
                AND (event.output_id IS NULL OR event.output_id = output.id)) THEN 'fault'
         ELSE 'available' END AS state
@@ -46,7 +47,7 @@ READS = {
     "acrel.installation": ["meter_id"],
     "acrel.output": ["active", "meter_id"],
     "acrel.meter": ["active", "link_id"],
-    "acrel.event": ["meter_id", "output_id", "severity", "end_at"],
+    "acrel.event": ["meter_id", "output_id", "kind", "severity", "end_at"],
 }
 
 

@@ -265,6 +265,8 @@ class AcrelSession(models.Model):
         elif state not in LIVE_STATES:
             values.setdefault("ended_at", now)
         self.write({"state": state, **values})
+        if not self.is_live:
+            self.env["acrel.engine"]._end_failures(self)
         self._message_log(body=self._state_message(old))
         self._on_state(old)
         self._send_live(force=True)

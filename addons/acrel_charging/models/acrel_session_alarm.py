@@ -36,7 +36,7 @@ class AcrelSession(models.Model):
                 "alarm_due_at": due,
             }
         )
-        responsible = self.station_id.responsible_id or self.started_by_id
+        responsible = self._responsible()
         note = self.env._(
             "Pile %(pile)s: %(reason)s. The software does not open this contactor. Decide before "
             "%(due)s (UTC) whether the session stops.",
@@ -54,6 +54,10 @@ class AcrelSession(models.Model):
                 user_id=responsible.id,
             )
         self._send_live(force=True)
+
+    def _responsible(self):
+        """Return the person who decides about this session."""
+        return self.station_id.responsible_id or self.started_by_id
 
     def _clear_alarm(self, reason):
         """End an alarm whose reason is gone."""

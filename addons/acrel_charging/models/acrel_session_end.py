@@ -14,14 +14,16 @@ class AcrelSession(models.Model):
 
     def _end_opened(self, observed, followed):
         """End on the register that the link read just after the contactor opened."""
-        reason = self.end_reason
+        reason, message = self.end_reason, self.end_message
         if self.state == "charging":
-            reason = f"guard_{observed.guard_tripped}" if observed.guard_tripped else "contactor"
-            self._want_open(reason)
+            tripped = self._has_tripped(observed)
+            reason = f"guard_{observed.guard_tripped}" if tripped else "contactor"
+            message = None if tripped else observed.error
+            self._want_open(reason, message)
         register, read_at = None, None
         if self._has_open_register(observed):
             register, read_at = observed.open_register, observed.open_read_at
-        self._end(register, read_at, followed, end_reason=reason)
+        self._end(register, read_at, followed, end_reason=reason, end_message=message)
 
     def _end_silent(self, followed):
         """End on the last measured register; the link opens the contactor when it hears it again.

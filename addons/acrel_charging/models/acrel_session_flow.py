@@ -8,8 +8,10 @@ from odoo.exceptions import UserError
 from ..guard import Guard
 
 CLOSE_SECONDS = 30
-# The link confirms a close within its 30 s; this is for its last write to arrive here.
-CONFIRM_SECONDS = CLOSE_SECONDS + 10
+# The link confirms a close within its 30 s; the rest is for its last write to arrive here.
+CONFIRM = timedelta(seconds=CLOSE_SECONDS + 10)
+# A close that failed is tried again by the link; after this time a driver is told.
+RETRY = timedelta(seconds=15)
 STUCK = timedelta(minutes=10)
 
 
@@ -200,19 +202,35 @@ class AcrelSession(models.Model):
         """Start charging when the close is confirmed; give up when it failed or took too long."""
         if self._is_closed_for_me(observed):
             self._lock()
-            if self._take_start(observed):
+            if self._has_opened_at_once(observed):
+                self._cancel_start(observed.error)
+            elif self._take_start(observed):
                 self._set_state("charging")
             else:
                 self._stop("register", self.end_message)
             return
-        now = fields.Datetime.now()
+        waited = fields.Datetime.now() - self.requested_at
         failed = observed.error and observed.error_at and observed.error_at >= self.requested_at
-        late = now > self.requested_at + timedelta(seconds=CONFIRM_SECONDS)
-        if not failed and not late:
-            return
-        message = observed.error or self.env._(
-            "The meter did not confirm within %s s that the contactor is closed.", CLOSE_SECONDS
+        if failed and waited >= RETRY:
+            self._cancel_start(observed.error)
+        elif waited >= CONFIRM:
+            self._cancel_start(
+                self.env._(
+                    "The meter did not confirm within %s s that the contactor is closed.",
+                    CLOSE_SECONDS,
+                )
+            )
+
+    def _has_opened_at_once(self, observed):
+        """Tell whether the contactor did not follow its relay: opened on the same register."""
+        return (
+            self._is_opened_for_me(observed)
+            and bool(observed.error)
+            and observed.open_register == observed.close_register
         )
+
+    def _cancel_start(self, message):
+        """Give up a start; if the contactor closes after all, the link opens it."""
         self._want_open("start_failed", message)
         self._set_state("cancelled", end_reason="start_failed", end_message=message)
 
@@ -220,14 +238,15 @@ class AcrelSession(models.Model):
         """Follow a charging session: its end by the link, by silence, by a reason to stop."""
         news = self._is_news(heard, followed)
         followed = self._follow(heard, followed)
-        if self._is_opened_for_me(observed):
+        believed = self._may_believe_open(observed)
+        if believed and self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
-        elif observed.state == "open" and self._may_believe_open(observed):
+        elif believed and observed.state == "open":
             self._stop("contactor")
         else:
-            self._advance_closed(observed, heard, followed, news)
+            self._look_for_reason(observed, heard, followed, news)
 
-    def _advance_closed(self, observed, heard, followed, news):
+    def _look_for_reason(self, observed, heard, followed, news):
         """Look for a reason to end a session whose contactor is closed; on hold call a person."""
         silent = self._is_silent(heard)
         reason, message = self._reason_to_stop(observed, news, silent)
@@ -251,6 +270,8 @@ class AcrelSession(models.Model):
         """Return why a session should end now, as a key of ``end_reason`` and a sentence."""
         if self._has_tripped(observed):
             return f"guard_{observed.guard_tripped}", None
+        if observed.state == "open":
+            return "contactor", observed.error
         if silent:
             return "silence", None
         reason = news and self._should_stop()

@@ -140,7 +140,7 @@ class LinkRows:
         )
 
     @classmethod
-    def read(cls, pile, register, at=None, power=7000):
+    def meter_says(cls, pile, register, at=None, power=7000):
         """Store a reading of the pile's meter: register in counts, power in 0.001 kW."""
         at = at or datetime.now(UTC).replace(tzinfo=None)
         cls.env.cr.execute("SELECT acrel_reading_ensure_partition(%s)", [at.date()])

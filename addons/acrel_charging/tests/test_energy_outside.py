@@ -55,10 +55,10 @@ class TestEnergyOutside(ChargingCase):
     def test_idle_energy_above_the_threshold_at_once(self):
         self.env["ir.config_parameter"].set_param("acrel_charging.outside_anomaly_wh", "500")
         self.session_between(1000, 1100, 300, 240)
-        self.read(self.pile, 1150, self.ago(minutes=10))
+        self.meter_says(self.pile, 1150, self.ago(minutes=10))
         self.engine_pass()
         self.assertFalse(self.outside())
-        self.read(self.pile, 1151, self.ago(minutes=5))
+        self.meter_says(self.pile, 1151, self.ago(minutes=5))
         self.engine_pass()
         self.assertRecordValues(
             self.outside(), [{"from_register": 1100, "to_register": 1151, "anomaly": True}]
@@ -97,7 +97,7 @@ class TestEnergyOutside(ChargingCase):
                 )
                 self.env.flush_all()
             if end == "silence":
-                self.read(self.pile, register, self.ago(minutes=minutes + 40))
+                self.meter_says(self.pile, register, self.ago(minutes=minutes + 40))
                 self.engine_pass()
                 register += rng.randrange(0, 50)
             else:

@@ -11,7 +11,7 @@ from .common import ChargingCase
 class TestFaults(ChargingCase):
     def test_silence_ends_on_the_last_measured_register(self):
         session = self.charge(1000, at=self.ago(minutes=50))
-        self.read(self.pile, 1080, self.ago(minutes=31))
+        self.meter_says(self.pile, 1080, self.ago(minutes=31))
         self.engine_pass()
         self.engine_pass()
         self.assertRecordValues(
@@ -32,10 +32,10 @@ class TestFaults(ChargingCase):
 
     def test_energy_after_the_silence_is_outside(self):
         session = self.charge(1000, at=self.ago(minutes=50))
-        self.read(self.pile, 1080, self.ago(minutes=31))
+        self.meter_says(self.pile, 1080, self.ago(minutes=31))
         self.engine_pass()
         self.engine_pass()
-        self.read(self.pile, 1110, self.now)
+        self.meter_says(self.pile, 1110, self.now)
         self.link_opens(self.pile, 1111, self.now)
         self.engine_pass()
         self.assertEqual(session.energy_wh, 800)
@@ -46,7 +46,7 @@ class TestFaults(ChargingCase):
     def test_silence_is_measured_by_the_pile(self):
         self.pile.silence_minutes = 5
         session = self.charge(1000, at=self.ago(minutes=20))
-        self.read(self.pile, 1080, self.ago(minutes=4))
+        self.meter_says(self.pile, 1080, self.ago(minutes=4))
         self.engine_pass()
         self.engine_pass()
         self.assertEqual(session.state, "charging")
@@ -64,7 +64,7 @@ class TestFaults(ChargingCase):
 
     def test_meter_returns_before_the_limit(self):
         session = self.charge(1000, at=self.ago(minutes=50))
-        self.read(self.pile, 1080, self.ago(minutes=20))
+        self.meter_says(self.pile, 1080, self.ago(minutes=20))
         self.engine_pass()
         session._stop("driver")
         self.engine_pass()
@@ -78,7 +78,7 @@ class TestFaults(ChargingCase):
         session_class = self.env.registry["acrel.session"]
         with patch.object(session_class, "_guard", lambda _session: Guard(1500)):
             session = self.charge(1000, at=self.ago(minutes=50))
-            self.read(self.pile, 1080, self.ago(minutes=20))
+            self.meter_says(self.pile, 1080, self.ago(minutes=20))
             self.engine_pass()
             self.link_opens(self.pile, 1200, self.now, tripped="energy")
             self.engine_pass()
@@ -87,7 +87,7 @@ class TestFaults(ChargingCase):
 
     def test_stop_asked_and_meter_never_returns(self):
         session = self.charge(1000, at=self.ago(minutes=50))
-        self.read(self.pile, 1080, self.ago(minutes=31))
+        self.meter_says(self.pile, 1080, self.ago(minutes=31))
         session._stop("driver")
         self.engine_pass()
         self.assertRecordValues(
@@ -155,7 +155,7 @@ class TestFaults(ChargingCase):
 
     def test_end_below_what_was_followed(self):
         session = self.charge(1000, at=self.ago(minutes=9))
-        self.read(self.pile, 1040, self.ago(minutes=1))
+        self.meter_says(self.pile, 1040, self.ago(minutes=1))
         self.engine_pass()
         session._stop("driver")
         self.link_opens(self.pile, 1030)
@@ -165,7 +165,7 @@ class TestFaults(ChargingCase):
 
     def test_open_without_a_register(self):
         session = self.charge(1000, at=self.ago(minutes=9))
-        self.read(self.pile, 1040, self.ago(minutes=1))
+        self.meter_says(self.pile, 1040, self.ago(minutes=1))
         self.engine_pass()
         session._stop("driver")
         self.link_opens(self.pile, None, at=None)
@@ -206,8 +206,8 @@ class TestFaults(ChargingCase):
         session = self.charge(1000, at=self.ago(minutes=60))
         session._stop("driver")
         self.set_columns(session, stop_requested_at=self.ago(minutes=12))
-        self.read(self.pile, 1100, self.ago(minutes=11, seconds=50))
-        self.read(self.pile, 1200, self.now)
+        self.meter_says(self.pile, 1100, self.ago(minutes=11, seconds=50))
+        self.meter_says(self.pile, 1200, self.now)
         self.engine_pass()
         self.assertRecordValues(
             session,
@@ -227,7 +227,7 @@ class TestFaults(ChargingCase):
         session = self.charge(1000, at=self.ago(minutes=60))
         session._stop("driver")
         self.set_columns(session, stop_requested_at=self.ago(minutes=12))
-        self.read(self.pile, 1200, self.now)
+        self.meter_says(self.pile, 1200, self.now)
         self.engine_pass()
         self.assertEqual(session.state, "stopping")
 
@@ -242,11 +242,17 @@ class TestFaults(ChargingCase):
                 raise ZeroDivisionError("a fault in one session")
             return "driver"
 
-        self.read(self.pile, 1001)
-        self.read(other, 51)
+        self.meter_says(self.pile, 1001)
+        self.meter_says(other, 51)
         with (
             patch.object(session_class, "_should_stop", _should_stop),
             self.assertLogs("odoo.addons.acrel_meter_link.models.engine", "ERROR"),
         ):
             self.engine_pass()
         self.assertEqual((good.state, bad.state), ("stopping", "charging"))
+        failure = self.env["acrel.event"].search([("record_ref", "=", f"acrel.session,{bad.id}")])
+        self.assertEqual((failure.kind, failure.meter_id), ("engine_error", bad.meter_id))
+        self.assertFalse(failure.end_at)
+        self.meter_says(self.pile, 1002)
+        self.engine_pass()
+        self.assertTrue(failure.end_at)

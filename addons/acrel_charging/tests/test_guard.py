@@ -83,7 +83,7 @@ class TestGuard(ChargingCase):
         self.guarded(Guard(500), Guard(800))
         session = self.charge(1000, at=self.ago(minutes=20))
         before = self.wanted(self.pile)
-        self.read(self.pile, 1010)
+        self.meter_says(self.pile, 1010)
         self.engine_pass()
         after = self.wanted(self.pile)
         self.assertEqual((before.guard_energy, after.guard_energy), (50, 80))
@@ -94,7 +94,7 @@ class TestGuard(ChargingCase):
     def test_unchanged_guard_writes_nothing(self):
         session = self.charge(1000, at=self.ago(minutes=20))
         change = self.wanted(self.pile).change
-        self.read(self.pile, 1010)
+        self.meter_says(self.pile, 1010)
         self.engine_pass()
         self.assertEqual(session.live_wh, 100)
         self.assertEqual(self.wanted(self.pile).change, change)
@@ -113,7 +113,7 @@ class TestGuard(ChargingCase):
         with patch.object(session_class, "_should_stop", lambda _session: "The hold is used up."):
             self.engine_pass()
             self.assertEqual(session.state, "charging", "asked only when there is news")
-            self.read(self.pile, 1010)
+            self.meter_says(self.pile, 1010)
             self.engine_pass()
         self.assertEqual((session.state, session.end_reason), ("stopping", "limit"))
         self.assertEqual(session.end_message, "The hold is used up.")
@@ -121,6 +121,6 @@ class TestGuard(ChargingCase):
     def test_live_energy_stops_at_the_limit(self):
         self.guarded(Guard(500))
         session = self.charge(1000, at=self.ago(minutes=20))
-        self.read(self.pile, 1090)
+        self.meter_says(self.pile, 1090)
         self.engine_pass()
         self.assertEqual(session.live_wh, 500)

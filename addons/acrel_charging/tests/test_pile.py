@@ -70,7 +70,7 @@ class TestPile(ChargingCase):
         session_class = self.env.registry["acrel.session"]
 
         def _authorise(_session):
-            raise UserError("not enough money")
+            raise UserError(self.env._("not enough money"))
 
         self.patch(session_class, "_authorise", _authorise)
         with self.assertRaisesRegex(UserError, "not enough money"), self.env.cr.savepoint():

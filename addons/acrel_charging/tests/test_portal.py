@@ -36,7 +36,7 @@ class TestPortal(LinkRows, HttpCase):
         """Let the driver's session run."""
         session = self.pile._start(self.driver.partner_id)
         self.link_closes(self.pile, 100)
-        self.read(self.pile, 223)
+        self.meter_says(self.pile, 223)
         self.engine_pass()
         return session
 

@@ -29,7 +29,7 @@ class TestSession(ChargingCase):
         self.assertEqual(session.state, "charging")
         self.assertEqual(session.start_register, 5000)
 
-        self.read(self.pile, 5012, self.now + timedelta(seconds=5))
+        self.meter_says(self.pile, 5012, self.now + timedelta(seconds=5))
         self.engine_pass()
         self.assertEqual(session.live_wh, 120)
         self.assertEqual(session.live_power_kw, 7.0)
@@ -116,9 +116,29 @@ class TestSession(ChargingCase):
             self.pile, state="open", error="The meter answered 04.", error_at=session.requested_at
         )
         self.engine_pass()
+        self.assertEqual(session.state, "starting", "the link tries again")
+        self.set_columns(session, requested_at=self.ago(seconds=16))
+        self.engine_pass()
         self.assertEqual(session.state, "cancelled")
         self.assertEqual(session.end_message, "The meter answered 04.")
         self.assertEqual(self.wanted(self.pile).wanted, "open")
+
+    def test_contactor_does_not_follow_its_relay(self):
+        session = self.start()
+        self.link_closes(self.pile, 100)
+        self.observe(
+            self.pile,
+            state="open",
+            relay=False,
+            open_revision=self.wanted(self.pile).revision,
+            open_register=100,
+            open_read_at=self.now,
+            error="The contactor did not close.",
+            error_at=self.now,
+        )
+        self.engine_pass()
+        self.assertEqual((session.state, session.energy_wh), ("cancelled", 0))
+        self.assertEqual(session.end_message, "The contactor did not close.")
 
     def test_error_of_before_does_not_cancel(self):
         self.observe(self.pile, state="open", error="old", error_at=self.ago(minutes=5))
@@ -158,6 +178,24 @@ class TestSession(ChargingCase):
         self.assertEqual((session.state, session.energy_wh), ("finished", 30))
 
     def test_contactor_opens_by_itself(self):
+        session = self.charge(100)
+        self.observe(
+            self.pile,
+            state="open",
+            relay=True,
+            feedback=False,
+            open_revision=session.close_revision,
+            open_register=107,
+            open_read_at=self.now,
+            error="The contactor opened by itself.",
+            error_at=self.now,
+        )
+        self.engine_pass()
+        self.assertEqual((session.state, session.energy_wh), ("finished", 70))
+        self.assertEqual(session.end_reason, "contactor")
+        self.assertEqual(self.wanted(self.pile).wanted, "open")
+
+    def test_contactor_seen_open_without_a_register(self):
         session = self.charge(100)
         self.observe(self.pile, state="open", relay=True, feedback=False)
         self.engine_pass()
@@ -228,7 +266,7 @@ class TestSession(ChargingCase):
 
     def test_payload(self):
         session = self.charge(1000, at=self.ago(minutes=10, seconds=30))
-        self.read(self.pile, 1123, self.ago(seconds=1), power=7350)
+        self.meter_says(self.pile, 1123, self.ago(seconds=1), power=7350)
         self.engine_pass()
         payload = session._live_payload()
         self.assertEqual(
