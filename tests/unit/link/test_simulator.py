@@ -15,7 +15,7 @@ import acrel_link
 from acrel_link import commands, rtu
 from acrel_link.errors import RefusedError
 from acrel_link.registers import BILLING_BLOCK, BY_NAME, layout
-from acrel_link.simulator import Fleet, Options
+from acrel_link.simulator import Fleet, Options, OptionsError
 from acrel_link.simulator.fleet import FleetError
 
 from .listener import listening, until
@@ -187,6 +187,21 @@ async def test_4g_profile():
         upload = (await until(listener.line.uploads))[0]
         assert upload.serial is None
         assert {"pt", "ua", "e_forward", "eq_reverse"} <= set(upload.layout.columns)
+
+
+async def test_registers_and_numbers_go_on_over_a_restart(tmp_path):
+    state = tmp_path / "meters.json"
+    async with meters(state=state, speed=36_000) as (fleet, listener):
+        await listener.line.switch(True)
+        await until(lambda: fleet.state(SERIAL)["register"] > 5010)
+        await until(lambda: fleet.totals()["uploads_acknowledged"])
+    async with meters(state=state) as (fleet, listener):
+        assert fleet.state(SERIAL)["register"] > 5010
+        assert fleet.state(SERIAL)["relay"] is False  # without supply the contactor falls open
+        assert (await until(listener.line.uploads))[0].sequence == 2
+    state.write_text("[]")
+    with pytest.raises(OptionsError, match="remove it to begin with new registers"):
+        Fleet(Options(state=state))
 
 
 # === Faults === #

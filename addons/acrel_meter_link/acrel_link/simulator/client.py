@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from datetime import timedelta
 
 from .. import commands, rtu
 from ..crc import seal
@@ -20,14 +19,16 @@ UPLOAD_BLOCKS = {"nb": ((0x0014, 38), (0x003C, 6)), "4g": ((0x000E, 46), (0x003C
 class Client:
     """One meter: its device, and its connection while it has one."""
 
-    def __init__(self, serial: str, place: float, device: Device, options: Options):
+    def __init__(
+        self, serial: str, place: float, device: Device, options: Options, sequence: int = 0
+    ):
         self.serial = serial
         self.device = device
         self.options = options
         self.connected = self.registered = False
         self.uploads_sent = self.uploads_acknowledged = self.polls_answered = 0
         self.connections = 0
-        self.sequence = 0
+        self.sequence = sequence  # of the last upload; goes on over a restart
         self.unacknowledged: bytes | None = None  # outlives the connection, as in a real meter
         self._place = place  # 0 to 1, so that many meters do not speak all at once
         self._session: _Session | None = None
@@ -257,10 +258,8 @@ class _Session(asyncio.Protocol):
             told = commands.parse_time_answer(body)
         except ProtocolError:
             return
-        here = time.time_ns() / NS
-        self._device.clock_offset = timedelta(
-            seconds=round(told.replace(tzinfo=LOCAL).timestamp() - here)
-        )
+        local = int(told.replace(tzinfo=LOCAL).timestamp()) * NS
+        self._device.clock_offset = local - time.time_ns()
 
     def _heartbeat(self) -> None:
         self._send(commands.HEARTBEAT_FRAME)

@@ -29,7 +29,7 @@ class Device:
         load: int = 7000,
         phases: int = 3,
         speed: Fraction | int = 1,
-        start_register: int = 0,
+        energy: int = 0,
         seed: int = 0,
         travel: int = NS // 20,
     ):
@@ -38,15 +38,14 @@ class Device:
         self.plugged = True
         self.phases = phases
         self.contactor = False
-        self.clock_offset = timedelta(0)
+        self.clock_offset = 0  # ns that the meter's clock is ahead
         self._speed = Fraction(speed)
         self._seed = seed
         self._travel = travel
-        self._start = start_register
         self._now = now
         self._moves_at: int | None = None
         self._fallen = False  # it opened by itself and waits for DO1 to be opened
-        self._energy = 0  # W·ns since the beginning, in simulated time
+        self._energy = energy  # W·ns that were ever drawn, in simulated time
         self._rest = 0  # of the division by the speed's denominator
         self._image = Image()
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
@@ -129,10 +128,14 @@ class Device:
                 until = now  # nothing flows, whatever the slot
             self._now = until
 
+    def energy(self, now: int) -> int:
+        """Return all energy that was ever drawn, in W·ns."""
+        self.advance(now)
+        return self._energy
+
     def register(self, now: int) -> int:
         """Return the forward energy register as it truly stands, in 0.01 kWh."""
-        self.advance(now)
-        return self._start + self._energy // COUNT
+        return self.energy(now) // COUNT
 
     # === What Modbus sees === #
 
@@ -162,7 +165,7 @@ class Device:
         return True
 
     def _clock_bytes(self, now: int) -> bytes:
-        local = datetime.fromtimestamp(now / NS, LOCAL) + self.clock_offset
+        local = datetime.fromtimestamp((now + self.clock_offset) // NS, LOCAL)
         return bytes(
             (local.second, local.minute, local.hour, local.day, local.month, local.year % 100)
         )

@@ -4,9 +4,11 @@ import asyncio
 import time
 
 from .client import Client
-from .device import Device
+from .device import COUNT, Device
+from .memory import Kept, load, save
 from .options import Options
 
+SAVE_SECONDS = 10.0
 _GOLDEN = 0.6180339887498949  # spreads any number of meters evenly over an interval
 
 
@@ -23,19 +25,21 @@ class Fleet:
     def __init__(self, options: Options):
         self.options = options
         now = time.time_ns()
+        kept = load(options.state) if options.state else {}
         self.clients: dict[str, Client] = {}
         for number in range(options.count):
             serial = str(options.serial_start + number)
+            before = kept.get(serial, Kept(self._start_register(number) * COUNT, 0))
             device = Device(
                 now,
                 load=options.load,
                 phases=options.phases,
                 speed=options.speed,
-                start_register=self._start_register(number),
+                energy=before.energy,
                 seed=options.seed + number,
             )
             place = (number * _GOLDEN) % 1.0
-            self.clients[serial] = Client(serial, place, device, options)
+            self.clients[serial] = Client(serial, place, device, options, before.sequence)
         self._tasks: list[asyncio.Task] = []
 
     def _start_register(self, number: int) -> int:
@@ -45,6 +49,8 @@ class Fleet:
 
     async def __aenter__(self) -> "Fleet":
         self._tasks = [asyncio.create_task(client.run()) for client in self.clients.values()]
+        if self.options.state:
+            self._tasks.append(asyncio.create_task(self._keep()))
         return self
 
     async def __aexit__(self, *_error) -> None:
@@ -53,6 +59,23 @@ class Fleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for client in self.clients.values():
             await client.gone()
+        if self.options.state:
+            self._save()
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            self._save()
+
+    def _save(self) -> None:
+        now = time.time_ns()
+        save(
+            self.options.state,
+            {
+                serial: Kept(client.device.energy(now), client.sequence)
+                for serial, client in self.clients.items()
+            },
+        )
 
     def _clients(self, serial: str) -> list[Client]:
         if serial == "*":

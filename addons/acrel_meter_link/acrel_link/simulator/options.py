@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import NoReturn
 
 MOST = 20_000
@@ -29,6 +30,7 @@ class Options:
     profile: str = "nb"
     start_register: int | None = None
     control: int | None = None
+    state: Path | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -91,6 +93,7 @@ def parse(arguments: Sequence[str], prog: str) -> Options:
     add("--profile", choices=("nb", "4g"), default=default.profile, help="shape of the uploads")
     add("--start-register", type=int, help="energy at the start, in 0.01 kWh; default: by seed")
     add("--control", type=_port, metavar="PORT", help="listen on 127.0.0.1 for commands; 0: any")
+    add("--state", type=Path, metavar="FILE", help="keep registers there, over a restart")
     add("--seed", type=int, default=default.seed)
     chosen = parser.parse_args(arguments)
     return Options(**{field.name: getattr(chosen, field.name) for field in fields(Options)})

@@ -52,7 +52,10 @@ def main(arguments: Sequence[str], prog: str) -> int:
     with asyncio.Runner(loop_factory=factory) as runner:
         try:
             runner.run(simulate(options))
+        except OptionsError as error:
+            print(error, file=sys.stderr)
+            return WRONG_OPTIONS
         except OSError as error:
-            print(f"The control port cannot be opened: {error.strerror}.", file=sys.stderr)
+            print(f"The control port or the state file cannot be used: {error}.", file=sys.stderr)
             return WRONG_OPTIONS
     return 0
