@@ -17,7 +17,7 @@ class TestEvent(LinkCase):
         super().setUpClass()
         cls.elsewhere = cls.env["res.company"].create({"name": "Elsewhere"})
         group = "acrel_meter_link.group_operator"
-        cls.operator = new_test_user(cls.env, "op", group)
+        cls.operator = new_test_user(cls.env, "op", group, lang="en_US")
         cls.stranger = new_test_user(
             cls.env,
             "stranger",
