@@ -37,7 +37,6 @@ class AcrelBerth(models.Model):
     )
     responsible_id = fields.Many2one(
         "res.users",
-        "Responsible",
         check_company=True,
         tracking=True,
         help="The person named in alarms of this berth. While a ship is on shore power only a"

@@ -92,7 +92,6 @@ class AcrelBerthCall(models.Model):
     declared_by = fields.Char(copy=False, tracking=True, help="Who declared it for the ship.")
     declaration = fields.Selection(
         [("missing", "Missing"), ("in_time", "Before berthing"), ("late", "After berthing")],
-        "Declaration",
         compute="_compute_declaration",
         store=True,
     )
@@ -172,9 +171,10 @@ class AcrelBerthCall(models.Model):
             call.energy_kwh = sum(call.connection_ids.mapped("energy_wh")) / 1000
 
     def _compute_access_url(self):
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for call in self:
             call.access_url = f"/my/berth-calls/{call.id}"
+        return result
 
     # === CONSTRAINTS === #
 

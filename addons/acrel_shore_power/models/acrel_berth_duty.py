@@ -36,13 +36,14 @@ class AcrelBerthCall(models.Model):
             (NOT_BOUND, "Not bound"),
             (UNKNOWN, "No rule"),
         ],
+        "Duty",
         compute="_compute_obligation",
         store=True,
         help="Measures on shore power for ports and ships, Art. 11, with the limits configured"
         " under Duties.",
     )
     rule_id = fields.Many2one(
-        "acrel.shore.rule", "Rule", compute="_compute_obligation", store=True, ondelete="set null"
+        "acrel.shore.rule", compute="_compute_obligation", store=True, ondelete="set null"
     )
     because = fields.Char(compute="_compute_obligation", store=True)
     limit_hours = fields.Float(
@@ -102,7 +103,6 @@ class AcrelBerthCall(models.Model):
 
     def _reason(self, because):
         """Return the sentence that explains the outcome."""
-        _ = self.env._
         rule = self.rule_id.sudo()
         values = {
             "vessel": self.vessel_id.name or "",
@@ -114,15 +114,17 @@ class AcrelBerthCall(models.Model):
             ),
         }
         sentences = {
-            "liquid_cargo": _("%(vessel)s carries liquid cargo.", **values),
-            "not_equipped": _("%(vessel)s has no receiving equipment.", **values),
-            "berth_unable": _("%(berth)s has no shore power outlet in use.", **values),
-            "no_rule": _("No duty is configured for these waters; add one under Duties."),
-            "short_stay": _("The stay of %(stay)s h is not longer than %(limit)s h.", **values),
-            "excused": _(
+            "liquid_cargo": self.env._("%(vessel)s carries liquid cargo.", **values),
+            "not_equipped": self.env._("%(vessel)s has no receiving equipment.", **values),
+            "berth_unable": self.env._("%(berth)s has no shore power outlet in use.", **values),
+            "no_rule": self.env._("No duty is configured for these waters; add one under Duties."),
+            "short_stay": self.env._(
+                "The stay of %(stay)s h is not longer than %(limit)s h.", **values
+            ),
+            "excused": self.env._(
                 "The stay of %(stay)s h is longer than %(limit)s h; excused: %(excuse)s.", **values
             ),
-            "long_stay": _(
+            "long_stay": self.env._(
                 "The stay of %(stay)s h is longer than %(limit)s h and the ship is equipped.",
                 **values,
             ),

@@ -13,7 +13,6 @@ class AcrelBill(models.Model):
     )
     shore_connection_id = fields.Many2one(
         "acrel.shore.connection",
-        "Shore Connection",
         readonly=True,
         index="btree_not_null",
         ondelete="restrict",

@@ -86,4 +86,4 @@ class AcrelPile(models.Model):
                     )
                 )
             connection._check_ready()
-        super()._check_start(partner)
+        return super()._check_start(partner)

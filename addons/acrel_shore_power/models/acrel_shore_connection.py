@@ -127,7 +127,7 @@ class AcrelShoreConnection(models.Model):
     )
     running = fields.Boolean(compute="_compute_state", store=True)
     vessel_name = fields.Char("Ship Name", compute="_compute_record_names", store=True)
-    berth_name = fields.Char("Berth Name", compute="_compute_record_names", store=True)
+    berth_name = fields.Char(compute="_compute_record_names", store=True)
     berthed_at = fields.Datetime(related="call_id.arrived_at", string="Berthed", store=True)
     departed_at = fields.Datetime(related="call_id.departed_at", string="Departed", store=True)
     power_on_at = fields.Datetime(
@@ -141,7 +141,7 @@ class AcrelShoreConnection(models.Model):
     ended_at = fields.Datetime("Ended", readonly=True, copy=False, tracking=True)
     ended_by_id = fields.Many2one("res.users", "Ended by", readonly=True, copy=False)
     bill_ids = fields.One2many("acrel.bill", "shore_connection_id", "Bills", readonly=True)
-    bill_id = fields.Many2one("acrel.bill", "Bill", compute="_compute_bill_id")
+    bill_id = fields.Many2one("acrel.bill", compute="_compute_bill_id")
 
     _name_unique = models.Constraint(
         "UNIQUE (name, company_id)", "Another shore connection has this number."

@@ -15,7 +15,7 @@ class AcrelShoreConnection(models.Model):
     _inherit = "acrel.shore.connection"
 
     alarm_text = fields.Char("Alarm", compute="_compute_alarm_text", compute_sudo=True)
-    invoice_id = fields.Many2one("account.move", "Invoice", compute="_compute_invoice_id")
+    invoice_id = fields.Many2one("account.move", compute="_compute_invoice_id")
 
     @api.depends("session_ids.alarm_message", "session_ids.alarm_due_at", "session_ids.state")
     @api.depends_context("lang", "tz")

@@ -50,7 +50,7 @@ class AcrelVessel(models.Model):
         help="Seven digits, the last a check digit. Inland ships have none.",
     )
     call_sign = fields.Char()
-    flag_id = fields.Many2one("res.country", "Flag", ondelete="restrict")
+    flag_id = fields.Many2one("res.country", ondelete="restrict")
     vessel_type = fields.Selection(VESSEL_TYPES, "Type", required=True, default="general")
     liquid_cargo = fields.Boolean(
         compute="_compute_liquid_cargo",

@@ -8,107 +8,35 @@ from odoo.tests import TransactionCase, new_test_user
 from odoo.tools import mute_logger
 
 from odoo.addons.account.tests.common import AccountTestInvoicingCommon
+from odoo.addons.acrel_charging.tests.common import LinkRows
 
 
 class Link:
-    """Writes into the link's tables what the link process writes of one output and its meter."""
+    """Plays the link of one pile and lets the engine see each thing that it writes."""
 
-    def __init__(self, output):
-        self.output = output
-        self.meter = output.meter_id
-        self.env = output.env
-
-    def online(self):
-        """Say that the meter's connection is open and its process alive."""
-        cr = self.env.cr
-        cr.execute(
-            "INSERT INTO acrel_link_worker (name, host, pid, listen, started_at, seen_at)"
-            " VALUES ('test', 'test', 1, 'test', now() AT TIME ZONE 'UTC',"
-            " now() AT TIME ZONE 'UTC' + interval '1 day') RETURNING id"
-        )
-        cr.execute(
-            "INSERT INTO acrel_link_live (link_id, epoch, worker_id, online)"
-            " VALUES (%s, nextval('acrel_link_epoch_seq'), %s, TRUE)",
-            [self.meter.link_id.id, cr.fetchone()[0]],
-        )
-        cr.execute(
-            "INSERT INTO acrel_output_live (output_id, state, relay, feedback)"
-            " VALUES (%s, 'open', FALSE, FALSE)",
-            [self.output.id],
-        )
-
-    def reads(self, register, at, power=0):
-        """Store a reading of the meter and let the engine follow it."""
-        cr = self.env.cr
-        cr.execute("SELECT acrel_reading_ensure_partition(%s::date)", [at])
-        cr.execute(
-            "INSERT INTO acrel_reading_raw (meter_id, received_at, source, e_forward, p)"
-            " VALUES (%s, %s, 144, %s, %s) RETURNING id",
-            [self.meter.id, at, register, power],
-        )
-        cr.execute(
-            "INSERT INTO acrel_meter_live (meter_id, reading_id, received_at, source, e_forward, p)"
-            " VALUES (%s, %s, %s, 144, %s, %s) ON CONFLICT (meter_id) DO UPDATE"
-            " SET reading_id = EXCLUDED.reading_id, received_at = EXCLUDED.received_at,"
-            " e_forward = EXCLUDED.e_forward, p = EXCLUDED.p",
-            [self.meter.id, cr.fetchone()[0], at, register, power],
-        )
-        self.meter._on_readings()
+    def __init__(self, case, pile):
+        self.case = case
+        self.pile = pile
 
     def closes(self, register, at):
-        """Carry out the wanted close, read back, and let the engine see it."""
-        wanted = self.output._wanted()[self.output.id]
-        assert wanted.wanted == "closed", "the link closes only what is wanted closed"
-        self._store_register(register, at)
-        self._set(
-            state="closed",
-            relay=True,
-            feedback=True,
-            confirmed_revision=wanted.revision,
-            confirmed_at=at,
-            close_revision=wanted.revision,
-            close_register=register,
-            close_read_at=at,
-            guard_tripped=None,
-            error=None,
-        )
+        """Carry out the wanted close."""
+        self.case.link_closes(self.pile, register, at)
+        self.pile.output_id._on_observed()
+
+    def reads(self, register, at):
+        """Hear the meter."""
+        self.case.meter_says(self.pile, register, at)
+        self.pile.meter_id._on_readings()
 
     def opens(self, register, at):
-        """Carry out the wanted open, read back, and let the engine see it."""
-        wanted = self.output._wanted()[self.output.id]
-        assert wanted.wanted == "open", "the link opens only what is wanted open"
-        self._store_register(register, at)
-        self._set(
-            state="open",
-            relay=False,
-            feedback=False,
-            confirmed_revision=wanted.revision,
-            confirmed_at=at,
-            open_revision=wanted.revision,
-            open_register=register,
-            open_read_at=at,
-        )
+        """Carry out the wanted open."""
+        self.case.link_opens(self.pile, register, at)
+        self.pile.output_id._on_observed()
 
-    def trips(self, guard, at):
-        """Report a guard passed that, on hold, opened nothing."""
-        self._set(guard_tripped=guard, guard_tripped_at=at)
-
-    def _store_register(self, register, at):
-        self.env.cr.execute("SELECT acrel_reading_ensure_partition(%s::date)", [at])
-        self.env.cr.execute(
-            "INSERT INTO acrel_reading_raw (meter_id, received_at, source, e_forward)"
-            " VALUES (%s, %s, 144, %s)",
-            [self.meter.id, at, register],
-        )
-
-    def _set(self, **values):
-        columns = ", ".join(f"{name} = %s" for name in values)
-        self.env.cr.execute(
-            f"UPDATE acrel_output_live SET {columns}, observed_at = now() AT TIME ZONE 'UTC',"
-            " change = nextval('acrel_change_seq') WHERE output_id = %s",
-            [*values.values(), self.output.id],
-        )
-        self.output._on_observed()
+    def says(self, **values):
+        """Write anything else of the output, such as a guard that tripped and opened nothing."""
+        self.case.observe(self.pile, **values)
+        self.pile.output_id._on_observed()
 
 
 class Refusals(TransactionCase):
@@ -126,7 +54,7 @@ class Refusals(TransactionCase):
             self.env.flush_all()
 
 
-class Port:
+class Port(LinkRows):
     """One berth, one outlet, one ship and one agent of a company."""
 
     @classmethod
@@ -143,20 +71,20 @@ class Port:
         cls.company = company.with_env(cls.env)
         cls.company.partner_id.tz = "Asia/Shanghai"
         cls.now = fields.Datetime.now()
-        cls.operator = cls.user("port_operator", "acrel_shore_power.group_operator")
-        cls.viewer = cls.user("port_viewer", "acrel_shore_power.group_viewer")
-        cls.manager = cls.user("port_manager", "acrel_shore_power.group_manager")
+        cls.hurry()
+        cls.operator = cls.make_user("port_operator", "acrel_shore_power.group_operator")
+        cls.viewer = cls.make_user("port_viewer", "acrel_shore_power.group_viewer")
+        cls.manager = cls.make_user("port_manager", "acrel_shore_power.group_manager")
         cls.agent = cls.env["res.partner"].create({"name": "Test Agency", "is_company": True})
         cls.tariff = cls.make_tariff(cls.company)
         cls.station = cls.make_station(cls.company, "TP", cls.tariff)
         cls.berth = cls.make_berth(cls.station, "B1", responsible_id=cls.manager.id)
-        cls.outlet = cls.make_outlet(cls.berth, "A1", 1)
-        cls.link = Link(cls.outlet.pile_id.output_id)
-        cls.link.online()
+        cls.outlet = cls.make_outlet(cls.berth, "A1")
+        cls.link = Link(cls, cls.outlet.pile_id)
         cls.vessel = cls.make_vessel("Test Ship", "413000001", agent_id=cls.agent.id)
 
     @classmethod
-    def user(cls, login, groups, company=None, **kwargs):
+    def make_user(cls, login, groups, company=None, **kwargs):
         """Make a user of a company."""
         company = company or cls.company
         return new_test_user(
@@ -226,44 +154,14 @@ class Port:
         )
 
     @classmethod
-    def make_pile(cls, station, code, number):
-        """Make a pile with a meter of its own, installed long ago, CT 20."""
-        company = station.company_id
-        serial = f"9800000000{number:04d}"
-        link = cls.env["acrel.link"].create(
-            {"name": code, "serial": serial, "company_id": company.id}
-        )
-        meter = cls.env["acrel.meter"].create(
-            {"name": code, "serial": serial, "link_id": link.id, "company_id": company.id}
-        )
-        output = cls.env["acrel.output"].create({"meter_id": meter.id, "number": 1})
-        installation = cls.env["acrel.installation"].create(
-            {
-                "meter_id": meter.id,
-                "company_id": company.id,
-                "date_from": cls.now - timedelta(days=100),
-                "ct": 20,
-            }
-        )
-        return cls.env["acrel.pile"].create(
-            {
-                "code": code,
-                "name": f"Pile {code}",
-                "station_id": station.id,
-                "connector_type": "shore",
-                "rated_power_w": 173000,
-                "installation_id": installation.id,
-                "output_id": output.id,
-            }
-        )
-
-    @classmethod
-    def make_outlet(cls, berth, code, number, **values):
-        """Make an outlet of 400 V, 50 Hz, 250 A with a pile of its own."""
+    def make_outlet(cls, berth, code, **values):
+        """Make an outlet of 400 V, 50 Hz, 250 A with a pile of its own behind CT 100/5 A."""
+        pile = cls.make_pile(code, 173000, station=berth.station_id, company=berth.company_id)
+        pile.installation_id.ct = 20
         return cls.env["acrel.shore.outlet"].create(
             {
                 "name": f"Outlet {code}",
-                "pile_id": cls.make_pile(berth.station_id, code, number).id,
+                "pile_id": pile.id,
                 "berth_id": berth.id,
                 "voltage": 400,
                 "frequency": "50",
@@ -325,6 +223,11 @@ class Port:
         if confirm:
             connection.action_confirm()
         return connection
+
+    @classmethod
+    def asked(cls):
+        """Return what is wanted of the outlet's contactor."""
+        return cls.wanted(cls.outlet.pile_id)
 
     @classmethod
     def supply(cls, connection, start, end, points):

@@ -14,7 +14,7 @@ class TestCompanies(ShoreCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.other = cls.env["res.company"].create({"name": "Other Port Company"})
-        stranger = cls.user("stranger", "acrel_shore_power.group_manager", cls.other)
+        stranger = cls.make_user("stranger", "acrel_shore_power.group_manager", cls.other)
         cls.foreign = cls.env(user=stranger.id, context={"allowed_company_ids": cls.other.ids})
 
     def test_staff_sees_its_company_only(self):
@@ -95,9 +95,9 @@ class TestPortal(ShoreCase, HttpCase):
         cls.contact = cls.env["res.partner"].create(
             {"name": "Agency Clerk", "parent_id": cls.agent.id}
         )
-        cls.portal = cls.user("clerk", "base.group_portal", partner_id=cls.contact.id)
+        cls.portal = cls.make_user("clerk", "base.group_portal", partner_id=cls.contact.id)
         rival = cls.env["res.partner"].create({"name": "Rival", "is_company": True})
-        cls.rival = cls.user("rival", "base.group_portal", partner_id=rival.id)
+        cls.rival = cls.make_user("rival", "base.group_portal", partner_id=rival.id)
         cls.call = cls.make_call(alongside=True)
         cls.connection = cls.make_connection(cls.call)
         start = cls.now - timedelta(minutes=20)

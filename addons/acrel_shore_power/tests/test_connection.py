@@ -102,10 +102,6 @@ class TestEnergise(ShoreCase):
         super().setUpClass()
         cls.call = cls.make_call(alongside=True)
         cls.connection = cls.make_connection(cls.call)
-        cls.output = cls.outlet.pile_id.output_id
-
-    def wanted(self):
-        return self.output._wanted()[self.output.id]
 
     def test_flow(self):
         connection = self.connection.with_user(self.operator)
@@ -116,8 +112,8 @@ class TestEnergise(ShoreCase):
             ("starting", "hold", "postpaid"),
         )
         self.assertEqual((session.payer_id, session.driver_id.id), (self.agent, False))
-        self.assertEqual((self.wanted().wanted, self.wanted().on_doubt), ("closed", "hold"))
-        self.assertIsNone(self.wanted().guard_energy, "no money limits a ship")
+        self.assertEqual((self.asked().wanted, self.asked().on_doubt), ("closed", "hold"))
+        self.assertIsNone(self.asked().guard_energy, "no money limits a ship")
         self.assertEqual((self.connection.state, self.connection.running), ("confirmed", True))
 
         self.link.closes(1000, self.now - timedelta(minutes=50))
@@ -126,7 +122,7 @@ class TestEnergise(ShoreCase):
         self.assertFalse(self.connection.power_off_at)
 
         connection.action_deenergise()
-        self.assertEqual((session.state, self.wanted().wanted), ("stopping", "open"))
+        self.assertEqual((session.state, self.asked().wanted), ("stopping", "open"))
         self.assertEqual(self.connection.state, "energised", "until it is read back open")
         self.link.opens(1150, self.now - timedelta(minutes=10))
         self.assertEqual((session.state, self.connection.state), ("finished", "confirmed"))
@@ -153,14 +149,16 @@ class TestEnergise(ShoreCase):
         self.connection.action_energise()
         with self.refused(AccessError):
             connection.action_deenergise()
-        self.assertEqual(self.wanted().wanted, "closed")
+        self.assertEqual(self.asked().wanted, "closed")
 
     def test_close_that_fails_leaves_the_connection_confirmed(self):
         self.connection.action_energise()
-        self.link._set(error="The relay does not answer.", error_at=self.now + timedelta(hours=1))
+        later = self.now + timedelta(minutes=1)
+        with freeze_time(later):
+            self.link.says(error="The relay does not answer.", error_at=later)
         self.assertEqual(self.connection.session_ids.state, "cancelled")
         self.assertEqual((self.connection.state, self.connection.running), ("confirmed", False))
-        self.link._set(error=None, error_at=None)
+        self.link.says(error=None, error_at=None)
         self.connection.action_cancel()
         self.assertEqual(self.connection.state, "cancelled")
 
@@ -192,11 +190,10 @@ class TestHold(ShoreCase):
         cls.session = cls.connection.session_ids
         cls.link.closes(1000, cls.now)
         cls.link.reads(1001, cls.now + timedelta(seconds=1))
-        cls.output = cls.outlet.pile_id.output_id
 
     def assert_held(self, word):
         """The contactor is wanted closed, the session lives, and a named person was called."""
-        wanted = self.output._wanted()[self.output.id]
+        wanted = self.asked()
         self.assertEqual((wanted.wanted, wanted.on_doubt), ("closed", "hold"))
         self.assertEqual(self.session.state, "charging")
         self.assertEqual(self.connection.state, "energised")
@@ -213,29 +210,29 @@ class TestHold(ShoreCase):
         self.assertEqual(self.session.live_wh, 20000, "nothing is lost by the silence")
 
     def test_guard_time(self):
-        self.link.trips("time", self.now + timedelta(hours=24))
+        self.link.says(guard_tripped="time", guard_tripped_at=self.now + timedelta(hours=24))
         self.assert_held("Time limit")
 
     def test_guard_energy(self):
-        self.link.trips("energy", self.now + timedelta(hours=1))
+        self.link.says(guard_tripped="energy", guard_tripped_at=self.now + timedelta(hours=1))
         self.assert_held("Energy limit")
 
     def test_longest_session(self):
         with freeze_time(self.now + timedelta(hours=30)):
             self.link.reads(1500, self.now + timedelta(hours=30))
             self.env["acrel.meter"]._on_tick()
-        self.assertEqual(self.output._wanted()[self.output.id].wanted, "closed")
+        self.assertEqual(self.asked().wanted, "closed")
         self.assertEqual(self.session.state, "charging")
 
     def test_broken_feedback_is_not_believed(self):
-        self.link._set(state="open", feedback=False)
-        self.assertEqual(self.output._wanted()[self.output.id].wanted, "closed")
+        self.link.says(state="open", feedback=False)
+        self.assertEqual(self.asked().wanted, "closed")
         self.assertEqual(self.session.state, "charging")
 
     def test_a_person_opens(self):
-        self.link.trips("time", self.now)
+        self.link.says(guard_tripped="time", guard_tripped_at=self.now)
         self.connection.with_user(self.operator).action_deenergise()
-        self.assertEqual(self.output._wanted()[self.output.id].wanted, "open")
+        self.assertEqual(self.asked().wanted, "open")
         self.link.opens(1010, self.now + timedelta(minutes=5))
         self.assertEqual(self.session.state, "finished")
         self.assertFalse(self.connection.alarm_text)
@@ -247,7 +244,7 @@ class TestHold(ShoreCase):
         self.assertEqual(self.outlet._responsible(), self.operator)
 
     def test_open_outlet_is_an_ordinary_pile(self):
-        other = self.make_outlet(self.berth, "A5", 50, on_doubt="open")
+        other = self.make_outlet(self.berth, "A5", on_doubt="open")
         self.assertEqual(other.pile_id._on_doubt(), "open")
 
 

@@ -45,7 +45,7 @@ class TestObligationTable(TransactionCase):
 class TestObligationOfCalls(ShoreCase):
     def test_inland_two_hours_coastal_three(self):
         coast = self.make_berth(self.station, "C1", waters="coastal")
-        self.make_outlet(coast, "C1", 20)
+        self.make_outlet(coast, "C1")
         for berth, hours, outcome in [
             (self.berth, 2.0, "encouraged"),
             (self.berth, 2.01, "bound"),

@@ -19,7 +19,7 @@ class TestOutlet(ShoreCase):
         self.assertAlmostEqual(self.outlet.max_power, 173.2, places=1)
 
     def test_hold_by_default(self):
-        pile = self.make_pile(self.station, "A9", 90)
+        pile = self.make_pile("A9", station=self.station)
         self.assertEqual((pile.on_doubt, pile._on_doubt()), ("open", "open"))
         self.assertEqual(pile._payment_mode(), "prepaid")
         outlet = self.env["acrel.shore.outlet"].create(
@@ -47,7 +47,7 @@ class TestOutlet(ShoreCase):
             self.env["acrel.shore.outlet"].with_user(self.manager).create(
                 {
                     "name": "Soft",
-                    "pile_id": self.make_pile(self.station, "A8", 80).id,
+                    "pile_id": self.make_pile("A8", station=self.station).id,
                     "berth_id": self.berth.id,
                     "max_current": 63,
                     "on_doubt": "open",
@@ -94,7 +94,7 @@ class TestOutlet(ShoreCase):
         self.assertFalse(pile.session_ids)
 
     def test_connection_of_another_outlet_opens_no_door(self):
-        other = self.make_outlet(self.berth, "A2", 2)
+        other = self.make_outlet(self.berth, "A2")
         connection = self.make_connection(self.make_call(alongside=True), outlet=other)
         pile = self.outlet.pile_id.with_context(acrel_shore_connection_id=connection.id)
         with self.refused(UserError, "shore connection"):
