@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from acrel_link import frames
 from acrel_link.frames import MAX_FRAME, Decoder, encode
+from acrel_link.simulator.noise import HOSTILE
 
 from . import vectors
 from .streams import COMMANDS, bodies, by_the_rule, cut, decode, marks, streams
@@ -124,26 +125,6 @@ def test_a_frame_is_found_at_once_behind_a_start_that_is_none():
 def test_bytes_like_input():
     assert Decoder().feed(bytearray(vectors.HEARTBEAT)) == [(0x94, b"")]
     assert Decoder().feed(memoryview(vectors.HEARTBEAT)) == [(0x94, b"")]
-
-
-HOSTILE = {
-    "ends": b"}}",
-    "starts": b"{{",
-    "starts_apart": b"{{a",
-    "both": b"{{}}",
-    "both_apart": b"{{a}}b",
-    "shortest": b"{{abc}}",
-    "runs": b"{{{}}}",
-    "single": b"{a}b",
-    "known_command": b"{{\x84",
-    "begun_reply": b"{{\x90\x01\x03\x02",
-    "longest_wrong": b"{{\x91" + b"x" * (MAX_FRAME - 5) + b"}}",
-    "longest_wrong_of_marks": b"{{\x91" + b"}}x" * 340 + b"{{",
-    "never_ends": b"{{\x91" + b"x" * 3000,
-    "wrong_then_right": b"{{\x94ab}}" + vectors.HEARTBEAT,
-    "crc_ends_in_7d": encode(0x90, b"\x01\x9c"),
-    "begun_then_ends": b"{{\x91" + b"}}" * 600,
-}
 
 
 class Work:

@@ -173,6 +173,21 @@ async def test_an_upload_is_sent_again_until_it_is_acknowledged():
             )
 
 
+async def test_pause():
+    async with meters(interval=0, paused=True) as (fleet, listener):
+        assert await listener.line.number(DO1) == 0
+        assert fleet.totals()["uploads_sent"] == 0
+        fleet.pause("*", False)
+        await until(lambda: fleet.totals()["uploads_acknowledged"] > 10)
+        fleet.pause("*")
+        await until(
+            lambda: fleet.totals()["uploads_sent"] == fleet.totals()["uploads_acknowledged"]
+        )
+        await listener.line.read(*BILLING_BLOCK)
+        assert len(listener.line.uploads()) == fleet.totals()["uploads_acknowledged"]
+        assert fleet.totals()["readings_answered"] == 1
+
+
 async def test_registration_is_repeated_until_it_is_acknowledged():
     async with listening() as listener:
         listener.acknowledges = lambda frame: False

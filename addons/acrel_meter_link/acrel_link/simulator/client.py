@@ -7,6 +7,7 @@ from .. import commands, rtu
 from ..crc import seal
 from ..errors import ProtocolError
 from ..frames import Decoder, encode
+from ..registers import BILLING_BLOCK
 from ..uploads import build_upload
 from .device import LOCAL, NS, Device
 from .options import Options
@@ -26,7 +27,9 @@ class Client:
         self.device = device
         self.options = options
         self.connected = self.registered = False
-        self.uploads_sent = self.uploads_acknowledged = self.polls_answered = 0
+        self.uploads_sent = self.uploads_acknowledged = 0
+        self.polls_answered = self.readings_answered = 0
+        self.paused = options.paused  # it uploads nothing new
         self.connections = 0
         self.sequence = sequence  # of the last upload; goes on over a restart
         self.unacknowledged: bytes | None = None  # outlives the connection, as in a real meter
@@ -87,6 +90,12 @@ class Client:
         if self.registered:
             self._session.upload()
 
+    def pause(self, paused: bool) -> None:
+        """Upload nothing new, or go on."""
+        self.paused = paused
+        if not paused and self.registered and not self.options.interval:
+            self._session.upload()
+
     def faults_changed(self) -> None:
         """Take notice of a fault that concerns the connection."""
         self._quiet_until = None
@@ -114,6 +123,7 @@ class Client:
             "uploads_sent": self.uploads_sent,
             "uploads_acknowledged": self.uploads_acknowledged,
             "polls_answered": self.polls_answered,
+            "readings_answered": self.readings_answered,
             "faults": device.faults.active(),
         }
 
@@ -204,6 +214,7 @@ class _Session(asyncio.Protocol):
             if data is None:
                 return bytes((rtu.READ | rtu.EXCEPTION, NO_SUCH_REGISTER))
             self._client.polls_answered += 1
+            self._client.readings_answered += (request.start, request.count) == BILLING_BLOCK
             return bytes((rtu.READ, len(data))) + data
         if not self._device.write(now, request.start, request.values):
             return bytes((rtu.WRITE | rtu.EXCEPTION, NO_SUCH_REGISTER))
@@ -271,6 +282,8 @@ class _Session(asyncio.Protocol):
             self._later("upload", self._options.interval, self.upload)
         if self._client.unacknowledged is not None:
             self._due = True
+            return
+        if self._client.paused:
             return
         now, device, client = time.time_ns(), self._device, self._client
         zero = device.faults.zero_register is not None and device.faults.take("zero_register")

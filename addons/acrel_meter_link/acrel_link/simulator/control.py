@@ -21,6 +21,7 @@ _ARGUMENTS = {
     "fault": (("serial", "name"), ("value",)),
     "clear": (("serial",), ("name",)),
     "upload": (("serial",), ()),
+    "pause": (("serial",), ("paused",)),
 }
 
 

@@ -98,6 +98,7 @@ class Fleet:
             "uploads_sent": sum(client.uploads_sent for client in clients),
             "uploads_acknowledged": sum(client.uploads_acknowledged for client in clients),
             "polls_answered": sum(client.polls_answered for client in clients),
+            "readings_answered": sum(client.readings_answered for client in clients),
         }
 
     def state(self, serial: str) -> dict | list[dict]:
@@ -133,3 +134,8 @@ class Fleet:
         """Make meters upload now, without waiting for their interval."""
         for client in self._clients(serial):
             client.upload_now()
+
+    def pause(self, serial: str, paused: bool = True) -> None:
+        """Make meters upload nothing new, or go on."""
+        for client in self._clients(serial):
+            client.pause(paused)

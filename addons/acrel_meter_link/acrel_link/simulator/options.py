@@ -31,6 +31,7 @@ class Options:
     start_register: int | None = None
     control: int | None = None
     state: Path | None = None
+    paused: bool = False
     seed: int = 0
 
     def __post_init__(self):
@@ -94,6 +95,7 @@ def parse(arguments: Sequence[str], prog: str) -> Options:
     add("--start-register", type=int, help="energy at the start, in 0.01 kWh; default: by seed")
     add("--control", type=_port, metavar="PORT", help="listen on 127.0.0.1 for commands; 0: any")
     add("--state", type=Path, metavar="FILE", help="keep registers there, over a restart")
+    add("--paused", action="store_true", help="upload nothing until `pause` is lifted")
     add("--seed", type=int, default=default.seed)
     chosen = parser.parse_args(arguments)
     return Options(**{field.name: getattr(chosen, field.name) for field in fields(Options)})
