@@ -115,14 +115,6 @@ class AcrelMeter(models.Model):
                     )
                 )
 
-    def unlink(self):
-        """Override to take the rows outside the ORM along."""
-        ids = self.ids
-        result = super().unlink()
-        for table in ("acrel_meter_live", "acrel_engine_meter_mark"):
-            self.env.cr.execute(f"DELETE FROM {table} WHERE meter_id = ANY(%s)", [ids])
-        return result
-
     def _installation_at(self, moment):
         """Return the installation of this meter that is valid at ``moment`` (UTC)."""
         self.ensure_one()

@@ -58,16 +58,6 @@ class AcrelOutput(models.Model):
         for output in self:
             output.display_name = f"{output.meter_id.display_name or ''} DO{output.number}"
 
-    def unlink(self):
-        """Override to take the rows outside the ORM along."""
-        ids = self.ids
-        result = super().unlink()
-        for table in ("acrel_output_wanted", "acrel_output_live", "acrel_engine_output_mark"):
-            self.env.cr.execute(
-                SQL("DELETE FROM %s WHERE output_id = ANY(%s)", SQL.identifier(table), ids)
-            )
-        return result
-
     # === WANTED STATE === #
 
     def _want(

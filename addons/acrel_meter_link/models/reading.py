@@ -15,6 +15,22 @@ RETENTION_DAYS = 400
 # A partition is dropped under a lock that the link process waits for: not for long.
 LOCK_TIMEOUT = "5s"
 
+# Table, its time, how long it is kept.
+SHORT_LIVED = (
+    ("acrel_upload_seen", "received_at", "24 hours"),
+    ("acrel_reading_quarantine", "received_at", "90 days"),
+    ("acrel_link_worker", "seen_at", "30 days"),
+)
+# Table without a foreign key, since the link process writes it; its key; whose rows they are.
+OWNED = (
+    ("acrel_meter_live", "meter_id", "acrel_meter"),
+    ("acrel_engine_meter_mark", "meter_id", "acrel_meter"),
+    ("acrel_link_live", "link_id", "acrel_link"),
+    ("acrel_output_wanted", "output_id", "acrel_output"),
+    ("acrel_output_live", "output_id", "acrel_output"),
+    ("acrel_engine_output_mark", "output_id", "acrel_output"),
+)
+
 
 class AcrelReading(models.Model):
     """Stored readings in physical units of the primary side, valued by their installation.
@@ -140,18 +156,24 @@ class AcrelReading(models.Model):
 
     @api.model
     def _purge(self):
-        """Forget what is only kept for a while."""
-        for table, column, age in (
-            ("acrel_upload_seen", "received_at", "24 hours"),
-            ("acrel_reading_quarantine", "received_at", "90 days"),
-            ("acrel_link_worker", "seen_at", "30 days"),
-        ):
+        """Forget what is only kept for a while, and what belonged to deleted records."""
+        for table, column, age in SHORT_LIVED:
             self.env.cr.execute(
                 SQL(
                     "DELETE FROM %s WHERE %s < now() AT TIME ZONE 'UTC' - %s::interval",
                     SQL.identifier(table),
                     SQL.identifier(column),
                     age,
+                )
+            )
+        for table, key, owner in OWNED:
+            self.env.cr.execute(
+                SQL(
+                    "DELETE FROM %(table)s t WHERE NOT EXISTS "
+                    "(SELECT FROM %(owner)s o WHERE o.id = t.%(key)s)",
+                    table=SQL.identifier(table),
+                    owner=SQL.identifier(owner),
+                    key=SQL.identifier(key),
                 )
             )
 

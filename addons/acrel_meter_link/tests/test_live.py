@@ -110,15 +110,3 @@ class TestLive(LinkCase):
         self.hear(self.meter, e_forward=1)
         with self.assertRaisesRegex(UserError, "Archive it"):
             self.meter.unlink()
-
-    def test_deleted_meter_leaves_no_rows(self):
-        self.output._want("closed", "session 1")
-        self.observe(self.output, state="open")
-        output_id = self.output.id
-        self.output.unlink()
-        self.env.cr.execute(
-            """SELECT (SELECT count(*) FROM acrel_output_wanted WHERE output_id = %(id)s)
-                    + (SELECT count(*) FROM acrel_output_live WHERE output_id = %(id)s)""",
-            {"id": output_id},
-        )
-        self.assertEqual(self.env.cr.fetchone()[0], 0)

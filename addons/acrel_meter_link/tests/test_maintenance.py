@@ -53,6 +53,26 @@ class TestMaintenance(LinkCase):
         )
         self.assertEqual(self.env.cr.fetchone(), (2,))
 
+    def test_deleted_records_leave_no_rows(self):
+        self.output._want("closed", "session 1")
+        self.observe(self.output, state="open")
+        self.connect_link(self.link)
+        other = self.make_meter("T0000000000009")[2]
+        other._want("closed", "session 2")
+        ids = {"output": self.output.id, "link": self.link.id}
+        self.installation.unlink()
+        self.meter.unlink()
+        self.link.unlink()
+        self.env["acrel.reading"]._purge()
+        self.env.cr.execute(
+            """SELECT (SELECT count(*) FROM acrel_output_wanted WHERE output_id = %(output)s)
+                    + (SELECT count(*) FROM acrel_output_live WHERE output_id = %(output)s)
+                    + (SELECT count(*) FROM acrel_link_live WHERE link_id = %(link)s)""",
+            ids,
+        )
+        self.assertEqual(self.env.cr.fetchone()[0], 0)
+        self.assertIn(other.id, other._wanted())
+
     def test_cron_is_there(self):
         cron = self.env.ref("acrel_meter_link.cron_maintain")
         self.assertTrue(cron.active)

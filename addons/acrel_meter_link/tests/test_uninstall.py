@@ -3,6 +3,8 @@ import re
 from odoo.tests import tagged
 from odoo.tools import file_open
 
+from odoo.addons.base.models.ir_model import MODULE_UNINSTALL_FLAG
+
 from .. import schema
 from ..hooks import uninstall_hook
 from .common import LinkCase
@@ -43,3 +45,9 @@ class TestUninstall(LinkCase):
         self.assertEqual(self.meter._live(), {})
         self.hear(self.meter, e_forward=2)
         self.assertEqual(self.output._want("closed", "session 2"), 1)
+
+    def test_records_go_after_the_tables(self):
+        uninstall_hook(self.env)
+        for record in (self.installation, self.output, self.meter, self.link):
+            record.with_context(**{MODULE_UNINSTALL_FLAG: True}).unlink()
+            self.assertFalse(record.exists())
