@@ -56,10 +56,13 @@ class Databases:
     def make_modules(self, database: str, modules: Sequence[str], base: str | None) -> None:
         """Make a database with some of Odoo's modules and nothing else, no company set up."""
         with self._under_construction(database) as building:
+            present: set[str] = set()
             if base:
                 self.clone(base, building)
-            self.note(f"      installing {', '.join(modules)}")
-            self._install(building, modules)
+                present = self.installed(building)
+            new = [name for name in modules if name not in present]
+            self.note(f"      installing {', '.join(new)}")
+            self._install(building, new)
             self._write_stamp(building, modules_digest(modules))
 
     def update(self, database: str) -> bool:

@@ -106,6 +106,8 @@ def _start_meters(processes: Stack) -> None:
             f"--connect={processes.link_address}",
             f"--count={len(serials)}",
             f"--serial-start={serials[0]}",
+            # A meter's register never goes back, also not from one start to the next.
+            f"--state={processes.odoo.folder / f'meters-{processes.database}.json'}",
         )
 
 

@@ -14,9 +14,11 @@ from .report import Report
 
 def run(report: Report, stage: Stage, chromium: Path) -> None:
     """Test the add-ons from the lowest to the highest."""
-    template = None
+    template, modules = None, []
     for addon in database.our_addons():
-        template = _template(stage, addon, template)
+        if foundations(addon) != modules:
+            modules = foundations(addon)
+            template = _template(stage, addon, modules, template)
         name = f"odoo_{addon}"
         stage.clone(name, template)
         before = len(report.outcomes)
@@ -41,9 +43,8 @@ def foundations(addon: str) -> list[str]:
     return sorted(found)
 
 
-def _template(stage: Stage, addon: str, below: str | None) -> str:
+def _template(stage: Stage, addon: str, modules: list[str], below: str | None) -> str:
     """Give a database with exactly the add-on's foundations, built on the one below."""
-    modules = foundations(addon)
     make = partial(stage.databases.make_modules, modules=modules, base=below)
     return stage.template(f"tpl_{addon}", database.modules_digest(modules), make)
 
