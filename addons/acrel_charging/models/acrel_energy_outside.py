@@ -29,8 +29,8 @@ class AcrelEnergyOutside(models.Model):
     station_id = fields.Many2one(related="pile_id.station_id", store=True, index=True)
     from_register = BigInteger(required=True, readonly=True, aggregator=None)
     to_register = BigInteger(required=True, readonly=True, aggregator=None)
-    from_at = fields.Datetime(readonly=True)
-    to_at = fields.Datetime(required=True, readonly=True)
+    from_at = fields.Datetime(string="From", readonly=True)
+    to_at = fields.Datetime(string="Until", required=True, readonly=True)
     wh = BigInteger(string="Energy (Wh)", required=True, readonly=True)
     kwh = fields.Float(string="Energy (kWh)", digits=(16, 3), compute="_compute_kwh", store=True)
     session_before_id = fields.Many2one(

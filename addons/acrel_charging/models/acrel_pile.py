@@ -8,7 +8,6 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.acrel_meter_link.access import require
-from odoo.addons.acrel_meter_link.fields import BigInteger
 
 from .. import units
 from ..qr import qr_png
@@ -112,9 +111,12 @@ class AcrelPile(models.Model):
     live_session_id = fields.Many2one(
         "acrel.session", compute="_compute_live_session_id", string="Session Now"
     )
-    live_energy_wh = BigInteger(related="live_session_id.live_wh")
-    live_energy_kwh = fields.Float(related="live_session_id.live_kwh", string="Energy Now (kWh)")
-    live_power_kw = fields.Float(related="live_session_id.live_power_kw")
+    live_energy_kwh = fields.Float(
+        string="Energy Now (kWh)", digits=(16, 2), compute="_compute_live_session_id"
+    )
+    live_power_kw = fields.Float(
+        string="Power Now (kW)", digits=(9, 2), compute="_compute_live_session_id"
+    )
     qr_url = fields.Char(string="QR Address", compute="_compute_qr_url")
     qr_image = fields.Binary(string="QR Code", compute="_compute_qr_image")
 
@@ -201,13 +203,16 @@ class AcrelPile(models.Model):
 
     @api.depends("session_ids.state")
     def _compute_live_session_id(self):
-        """Find the one session that is not yet ended."""
+        """Find the one session that is not yet ended, with its live values."""
         sessions = self.env["acrel.session"].search_fetch(
             [("pile_id", "in", self.ids), ("is_live", "=", True)], ["pile_id"]
         )
         by_pile = {session.pile_id.id: session for session in sessions}
         for pile in self:
-            pile.live_session_id = by_pile.get(pile.id, False)
+            session = by_pile.get(pile.id, self.env["acrel.session"])
+            pile.live_session_id = session
+            pile.live_energy_kwh = session.live_kwh
+            pile.live_power_kw = session.live_power_kw
 
     @api.depends("code")
     def _compute_qr_url(self):
@@ -226,6 +231,11 @@ class AcrelPile(models.Model):
         """Return what doubt means at this pile: 'open' or 'hold'."""
         self.ensure_one()
         return self.on_doubt
+
+    def _rated_power_text(self):
+        """Return the rated power in kW as people write it: 7, 3.68."""
+        self.ensure_one()
+        return f"{self.rated_power_kw:g}"
 
     def _longest_session(self):
         """Return how long a session may last at most."""

@@ -3,7 +3,7 @@
 from odoo import models
 
 # A pile cannot give more than its rated power; meters and clocks are this much off at most.
-PLAUSIBLE_FACTOR_PERCENT = 120
+PLAUSIBLE_PERCENT = 120
 PLAUSIBLE_MARGIN_WH = 1000
 
 
@@ -104,5 +104,7 @@ class AcrelSession(models.Model):
 
     def _plausible_wh(self, seconds):
         """Return the most Wh that this pile can have given in some seconds."""
-        wh = self.pile_id.rated_power_w * seconds * PLAUSIBLE_FACTOR_PERCENT // (3600 * 100)
+        parameters = self.env["ir.config_parameter"].sudo()
+        percent = int(parameters.get_param("acrel_charging.plausible_percent") or PLAUSIBLE_PERCENT)
+        wh = self.pile_id.rated_power_w * seconds * percent // (3600 * 100)
         return wh + PLAUSIBLE_MARGIN_WH

@@ -37,6 +37,7 @@ class AcrelSession(models.Model):
     live_kwh = fields.Float(string="Energy Now (kWh)", digits=(16, 2), compute="_compute_live")
     live_power_kw = fields.Float(string="Power (kW)", digits=(9, 2), compute="_compute_live")
     live_read_at = fields.Datetime(string="Last Reading", compute="_compute_live")
+    live_seconds = fields.Integer(string="Seconds Now", compute="_compute_live")
     live_minutes = fields.Integer(string="Minutes Now", compute="_compute_live")
 
     def init(self):
@@ -77,7 +78,8 @@ class AcrelSession(models.Model):
             session.live_read_at = row.read_at if row else session.end_at
             until = now if running else session.end_at
             seconds = (until - session.start_at).total_seconds() if session.start_at else 0
-            session.live_minutes = max(0, int(seconds)) // 60
+            session.live_seconds = max(0, int(seconds))
+            session.live_minutes = session.live_seconds // 60
 
     def _is_news(self, heard, followed):
         """Tell whether the meter has said something that the session has not followed yet."""
@@ -120,7 +122,14 @@ class AcrelSession(models.Model):
             [self.id, *followed],
         )
         self.invalidate_recordset(
-            ["live_wh", "live_kwh", "live_power_kw", "live_read_at", "live_minutes"]
+            [
+                "live_wh",
+                "live_kwh",
+                "live_power_kw",
+                "live_read_at",
+                "live_seconds",
+                "live_minutes",
+            ]
         )
         return followed
 
@@ -140,6 +149,8 @@ class AcrelSession(models.Model):
             "kwh": units.kilo_text(self.live_wh),
             "power_kw": units.kilo_text(units.base(self.live_power_kw)),
             "minutes": str(self.live_minutes),
+            "duration": _duration_text(self.live_seconds),
+            "now": _epoch_ms(self._now()),
             "start": _epoch_ms(self.start_at),
             "read_at": _epoch_ms(self.live_read_at),
             "ended": self.state not in LIVE_STATES,
@@ -171,3 +182,8 @@ class AcrelSession(models.Model):
 def _epoch_ms(moment):
     """Return a time in UTC as a browser counts it, or False."""
     return int(moment.replace(tzinfo=UTC).timestamp() * 1000) if moment else False
+
+
+def _duration_text(seconds):
+    """Return a duration as h:mm:ss."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -4,6 +4,7 @@ from odoo import fields, models
 
 from .acrel_energy_outside import DEFAULT_THRESHOLD_WH
 from .acrel_session_alarm import DEFAULT_MINUTES
+from .acrel_session_end import PLAUSIBLE_PERCENT
 
 
 class ResConfigSettings(models.TransientModel):
@@ -27,8 +28,14 @@ class ResConfigSettings(models.TransientModel):
         config_parameter="acrel_charging.alarm_minutes",
     )
 
+    charging_plausible_percent = fields.Integer(
+        string="Plausible Energy (% of rated power)",
+        default=PLAUSIBLE_PERCENT,
+        config_parameter="acrel_charging.plausible_percent",
+    )
+
     _charging_limits = models.Constraint(
         "CHECK (charging_silence_minutes > 0 AND charging_alarm_minutes > 0"
-        " AND charging_outside_anomaly_wh > 0)",
+        " AND charging_outside_anomaly_wh > 0 AND charging_plausible_percent > 0)",
         "Limits of charging are more than zero.",
     )

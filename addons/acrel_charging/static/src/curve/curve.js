@@ -1,8 +1,11 @@
 /* global Chart */
 
-/** Axis labels: the clock of the one who looks. */
+const SHORT_MS = 5 * 60 * 1000;
+
+/** Axis label: the clock of the one who looks, with seconds while the curve is short. */
 function clock(value) {
-    return new Date(value).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const second = this.max - this.min < SHORT_MS ? "2-digit" : undefined;
+    return new Date(value).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second });
 }
 
 /**
@@ -49,7 +52,7 @@ export function drawCurve(canvas, points) {
                 x: {
                     type: "linear",
                     grid: { display: false },
-                    ticks: { callback: clock, maxTicksLimit: 6, maxRotation: 0 },
+                    ticks: { callback: clock, maxTicksLimit: 5, maxRotation: 0 },
                 },
                 y: { beginAtZero: true, ticks: { maxTicksLimit: 6 } },
             },

@@ -24,6 +24,8 @@ export class ChargingSession extends Interaction {
         this.state = this.el.dataset.state;
         this.startedAt = parseInt(this.el.dataset.start) || null;
         this.heardAt = 0;
+        // how far this telephone's clock is ahead of the server's, in ms
+        this.clockAhead = Date.now() - parseInt(this.el.dataset.now);
         this.canvas = this.el.querySelector(".o_acrel_curve canvas");
     }
 
@@ -57,7 +59,7 @@ export class ChargingSession extends Interaction {
         this.registerCleanup(() => bus.unsubscribe(MESSAGE, onMessage));
         const poll = setInterval(() => this.poll(), POLL_MS);
         this.registerCleanup(() => clearInterval(poll));
-        const tick = setInterval(() => this.showMinutes(), 1000);
+        const tick = setInterval(() => this.showTime(), 1000);
         this.registerCleanup(() => clearInterval(tick));
     }
 
@@ -103,28 +105,38 @@ export class ChargingSession extends Interaction {
         this.state = payload.state;
         this.startedAt = payload.start || null;
         this.el.dataset.state = payload.state;
-        for (const element of this.el.querySelectorAll("[data-acrel]")) {
-            const value = payload[element.dataset.acrel];
-            if (value !== undefined && value !== false) {
-                element.textContent = value;
+        this.clockAhead = Date.now() - payload.now;
+        for (const [key, value] of Object.entries(payload)) {
+            if (value !== false && value !== null) {
+                this.fill(key, value);
             }
         }
         for (const element of this.el.querySelectorAll("[data-acrel-show]")) {
             const states = element.dataset.acrelShow.split(" ");
             element.classList.toggle("d-none", !states.includes(payload.state));
         }
-        this.showMinutes();
+        this.showTime();
         this.addPoint(payload);
     }
 
-    showMinutes() {
+    /** Between two messages the time goes on by itself. */
+    showTime() {
         if (!this.startedAt || this.state !== "charging") {
             return;
         }
-        const minutes = Math.max(0, Math.floor((Date.now() - this.startedAt) / 60000));
-        const element = this.el.querySelector("[data-acrel='minutes']");
-        if (element && minutes > parseInt(element.textContent || "0")) {
-            element.textContent = minutes;
+        const seconds = Math.max(0, Math.floor((Date.now() - this.clockAhead - this.startedAt) / 1000));
+        const two = (value) => String(value).padStart(2, "0");
+        const minutes = Math.floor(seconds / 60);
+        this.fill("minutes", minutes);
+        this.fill(
+            "duration",
+            `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
+        );
+    }
+
+    fill(key, value) {
+        for (const element of this.el.querySelectorAll(`[data-acrel="${key}"]`)) {
+            element.textContent = value;
         }
     }
 
