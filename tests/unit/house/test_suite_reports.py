@@ -79,16 +79,26 @@ def test_a_malformed_expectation_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("outcome", [None, Outcome.SKIPPED, Outcome.FAILED])
-def test_an_expected_test_must_have_passed(outcome):
+def test_an_expected_test_must_have_passed(outcome, tmp_path):
     report = Report("unit", {"tests/unit/a.py::other": Outcome.PASSED})
     if outcome:
         report.outcomes["tests/unit/a.py::x"] = outcome
-    expected.check([report], {"frames": ["tests/unit/a.py::x", "addons/b/tests/c.py::D::e"]})
+    file = tmp_path / "expected.txt"
+    file.write_text("frames: tests/unit/a.py::x addons/b/tests/c.py::D::e")
+    expected.check([report], file)
     assert len(report.problems) == 1
     assert "frames" in report.problems[0]
 
 
-def test_an_expected_test_that_passed_is_content():
+def test_an_expected_test_that_passed_is_content(tmp_path):
     report = Report("unit", {"tests/unit/a.py::x": Outcome.PASSED})
-    expected.check([report], {"frames": ["tests/unit/a.py::x"]})
+    file = tmp_path / "expected.txt"
+    file.write_text("frames: tests/unit/a.py::x")
+    expected.check([report], file)
     assert report.good
+
+
+def test_without_expectations_every_part_fails(tmp_path):
+    report = Report("unit", {"tests/unit/a.py::x": Outcome.PASSED})
+    expected.check([report], tmp_path / "expected.txt")
+    assert not report.good
