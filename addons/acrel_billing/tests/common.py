@@ -83,7 +83,7 @@ class BillingCase(ChargingCase):
 
     def hear(self, register, moment, pile=None):
         """Let the meter speak and the engine follow."""
-        self.read(pile or self.pile, register, moment)
+        self.meter_says(pile or self.pile, register, moment)
         self.engine_pass()
 
     def session_with(self, *points, pile=None, end="stop"):
