@@ -68,12 +68,13 @@ class TestPile(ChargingCase):
 
     def test_a_refused_authorisation_leaves_nothing(self):
         session_class = self.env.registry["acrel.session"]
+        sentence = "not enough money"
 
         def _authorise(_session):
-            raise UserError(self.env._("not enough money"))
+            raise UserError(sentence)
 
         self.patch(session_class, "_authorise", _authorise)
-        with self.assertRaisesRegex(UserError, "not enough money"), self.env.cr.savepoint():
+        with self.assertRaisesRegex(UserError, sentence), self.env.cr.savepoint():
             self.start()
         self.assertFalse(self.pile.session_ids)
         self.assertIsNone(self.wanted(self.pile))
