@@ -175,12 +175,11 @@ def test_no_frame_is_lost_behind_the_worst_streams(name):
         found, decoder = decode([stream[at : at + 999] for at in range(0, len(stream), 999)])
         before = len(found)
         found += decoder.feed(frame)
-        if frame == vectors.HEARTBEAT_NB and decoder.strict:
-            assert len(found) == before  # it has no CRC, so noise cannot be told from it
+        if decoder.strict and (len(frame) < 12 or frame == vectors.HEARTBEAT_NB):
+            assert len(found) == before  # heartbeats, which say nothing, are not looked for
         else:
             body = frame[3:-2] if frame == vectors.HEARTBEAT_NB else frame[3:-4]
-            assert found[-1] == (frame[2], body)
-            assert len(found) == before + 1
+            assert found[before:] == [(frame[2], body)]
 
 
 def test_noise_is_borne_for_a_while_and_then_strict_for_good():

@@ -10,6 +10,7 @@ HOSTILE = {
     "both_apart": b"{{a}}b",
     "shortest": b"{{abc}}",
     "short": b"{{abcdefgh}}",
+    "single_inside": b"{{a}bcdefghijklm}}",
     "runs": b"{{{}}}",
     "single": b"{a}b",
     "known_command": b"{{\x84",
@@ -18,6 +19,6 @@ HOSTILE = {
     "longest_wrong_of_marks": b"{{\x91" + b"}}x" * 340 + b"{{",
     "never_ends": b"{{\x91" + b"x" * 3000,
     "wrong_then_right": b"{{\x94ab}}" + encode(0x94),
-    "crc_ends_in_7d": encode(0x90, b"\x01\x9c"),
+    "crc_ends_in_7d": encode(0x90, b"\x00\xc1"),
     "begun_then_ends": b"{{\x91" + b"}}" * 600,
 }
