@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
+from psycopg import pq
 
 import odoo.cli
 from odoo.sql_db import connection_info_for
@@ -27,6 +28,7 @@ from .acrel_link.settings import SettingsError, read_settings
 
 _logger = logging.getLogger(__name__)
 
+EXIT_AWAY = 1
 EXIT_SETTINGS = 2
 EXIT_RESTART = 75
 # Waits before a child that died is started again; one that lived for a while begins anew.
@@ -42,6 +44,10 @@ _libc = ctypes.CDLL(None)
 
 class WrongSettings(Exception):
     """What was set cannot work; the text says what to do instead."""
+
+
+class ServerAway(WrongSettings):
+    """PostgreSQL does not answer: wrong settings, or nothing that time does not heal."""
 
 
 def refuse(error):
@@ -100,18 +106,29 @@ def wait_for_modules(name):
         time.sleep(1)
 
 
-def _connect(name, **changes):
+def _connect(name):
     """Connect as Odoo does; used as a context manager, the connection is closed after it."""
     _name, parameters = connection_info_for(name)
     try:
-        connection = psycopg2.connect(**(parameters | {"connect_timeout": 5} | changes))
+        connection = psycopg2.connect(**parameters, connect_timeout=5)
     except psycopg2.OperationalError as error:
-        user = changes.get("user") or parameters.get("user")
-        raise WrongSettings(
-            f"The database {name} cannot be reached{f' as {user}' if user else ''}: "
-            f"{' '.join(str(error).split())}. Check db_host, db_port, db_user and -d."
+        server = f"{_dsn(parameters)} connect_timeout=5"
+        answers = pq.PGconn.ping(server.encode()) == pq.Ping.OK
+        raise (WrongSettings if answers else ServerAway)(
+            f"The database {name} cannot be reached: {' '.join(str(error).split())}. "
+            "Check db_host, db_port, db_user and -d."
         ) from error
     return _Closing(connection)
+
+
+def _dsn(parameters):
+    """Write psycopg2's parameters as a libpq connection string, without a password."""
+    kept = {
+        key: parameters[key]
+        for key in ("host", "port", "user", "dbname", "sslmode")
+        if key in parameters
+    }
+    return psycopg2.extensions.make_dsn(**kept)
 
 
 class _Closing:
@@ -147,12 +164,9 @@ def prepare_link(name):
     password = environment.pop("ACREL_LINK_DB_PASSWORD", None)
     if not environment.get("ACREL_LINK_DSN"):
         _name, parameters = connection_info_for(name)
-        parameters = {
-            "dbname": name,
-            "user": schema.LINK_ROLE,
-            **{key: parameters[key] for key in ("host", "port", "sslmode") if key in parameters},
-        }
-        environment["ACREL_LINK_DSN"] = psycopg2.extensions.make_dsn(**parameters)
+        environment["ACREL_LINK_DSN"] = _dsn(
+            parameters | {"dbname": name, "user": schema.LINK_ROLE}
+        )
         # libpq's own variables would be Odoo's
         environment.pop("PGPASSWORD", None)
         environment.pop("PGUSER", None)

@@ -57,7 +57,10 @@ class MeterLink(Command):
                         os.environ[f"ACREL_LINK_{name.upper()}"] = getattr(options, name)
                 code = supervisor.run(db_name, odoo_args)
         except supervisor.WrongSettings as error:
-            sys.exit(supervisor.refuse(error))
+            code = supervisor.refuse(error)
+            if options.engine and isinstance(error, supervisor.ServerAway):
+                # started again while PostgreSQL is: time heals it, the supervisor tries again
+                code = supervisor.EXIT_AWAY
         sys.exit(code)
 
     def _run_engine(self, db_name):

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import psutil
@@ -10,41 +9,18 @@ import psycopg2
 from psycopg2 import sql
 
 from odoo.sql_db import connection_info_for
-from odoo.tests import BaseCase, get_db_name, tagged
-from odoo.tools import config
+from odoo.tests import get_db_name, tagged
 
 from .. import schema, supervisor
-
-DEADLINE = 60
+from .process_case import DEADLINE, ProcessCase
 
 
 @tagged("post_install", "-at_install")
-class TestSupervisor(BaseCase):
+class TestSupervisor(ProcessCase):
     """`odoo meter_link` as a process: refusals, clean stops, and nothing left behind."""
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        _name, parameters = connection_info_for(get_db_name())
-        with closing(psycopg2.connect(**parameters)) as connection, connection:
-            cursor = connection.cursor()
-            if not schema.role_exists(cursor):
-                cursor.execute(f"CREATE ROLE {schema.LINK_ROLE} LOGIN")
-
-    def command(self, *args):
-        """Return command line and environment of the command, with this server's settings."""
-        command, environment = supervisor.engine_command([])
-        command = command[: command.index("meter_link") + 1]
-        for name in ("db_host", "db_port", "db_user", "db_sslmode", "data_dir"):
-            if config[name]:
-                command.append(f"--{name if name.startswith('db_') else 'data-dir'}={config[name]}")
-        if config["db_password"]:
-            environment["PGPASSWORD"] = config["db_password"]
-        environment.pop("ODOO_RC", None)
-        return [*command, *args], environment
-
-    def refuse(self, *args, **variables):
-        """Run the command, which must refuse with exit code 2; return what it says."""
+    def refuse(self, *args, code=2, **variables):
+        """Run the command, which must refuse; return what it says."""
         command, environment = self.command(*args)
         done = subprocess.run(
             command,
@@ -54,16 +30,9 @@ class TestSupervisor(BaseCase):
             timeout=DEADLINE,
             check=False,
         )
-        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.returncode, code, done.stderr)
         self.assertNotIn("Traceback", done.stderr)
         return done.stderr
-
-    def until(self, condition, what):
-        """Poll a condition."""
-        deadline = time.monotonic() + DEADLINE
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
 
     def administer(self, statement):
         """Run a statement outside any transaction."""
@@ -95,8 +64,11 @@ class TestSupervisor(BaseCase):
         self.assertIn("acrel_no_such_database cannot be reached", said)
 
     def test_refuses_unreachable_server(self):
-        said = self.refuse("-d", get_db_name(), "--db_host=127.0.0.1", "--db_port=9")
-        self.assertIn("cannot be reached", said)
+        away = ("-d", get_db_name(), "--db_host=127.0.0.1", "--db_port=9")
+        self.assertIn("cannot be reached", self.refuse(*away))
+        # the supervisor starts an engine again that finds PostgreSQL away, but not a misled one
+        self.assertIn("cannot be reached", self.refuse("--engine", *away, code=1))
+        self.refuse("--engine", "-d", "acrel_no_such_database")
 
     def test_refuses_other_databases(self):
         name = self.make_database()
@@ -112,13 +84,9 @@ class TestSupervisor(BaseCase):
         said = self.refuse("-d", get_db_name(), "--listen", "nowhere")
         self.assertIn("nowhere", said)
 
-    def start(self):
+    def supervise(self):
         """Start the supervisor; return it once both children run."""
-        command, environment = self.command("-d", get_db_name(), "--listen", "127.0.0.1:0")
-        process = psutil.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self.addCleanup(self.end, process)
+        process = self.start("-d", get_db_name(), "--listen", "127.0.0.1:0")
         self.until(lambda: len(self.children(process)) == 2, "both children run")
         return process
 
@@ -136,35 +104,14 @@ class TestSupervisor(BaseCase):
                 found["engine"] = child
         return found
 
-    def end(self, process):
-        if process.is_running():
-            process.kill()
-        process.wait()
-
     def gone(self, process):
         try:
             return process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 
-    def test_stops_cleanly(self):
-        process = self.start()
-        children = self.children(process).values()
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(DEADLINE), 0)
-        for child in children:
-            self.assertTrue(self.gone(child))
-
-    def test_killed_supervisor_takes_the_children_along(self):
-        process = self.start()
-        children = self.children(process).values()
-        process.send_signal(signal.SIGKILL)
-        process.wait(DEADLINE)
-        for child in children:
-            self.until(lambda child=child: self.gone(child), f"{child} is gone")
-
-    def test_killed_child_is_restarted(self):
-        process = self.start()
+    def test_restarts_children_and_stops_cleanly(self):
+        process = self.supervise()
         for name in ("link", "engine"):
             old = self.children(process)[name]
             old.kill()
@@ -172,6 +119,19 @@ class TestSupervisor(BaseCase):
                 lambda name=name, old=old: self.children(process).get(name, old).pid != old.pid,
                 f"{name} is restarted",
             )
+        children = self.children(process).values()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(DEADLINE), 0)
+        for child in children:
+            self.assertTrue(self.gone(child))
+
+    def test_killed_supervisor_takes_the_children_along(self):
+        process = self.supervise()
+        children = self.children(process).values()
+        process.send_signal(signal.SIGKILL)
+        process.wait(DEADLINE)
+        for child in children:
+            self.until(lambda child=child: self.gone(child), f"{child} is gone")
 
     def test_password_is_nowhere_to_be_seen(self):
         os.environ["ACREL_LINK_DB_PASSWORD"] = "secret-of-the-link"
