@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._rival: Connection | None = None  # waits until this connection proves to be dead
         self._waiting = False  # is such a rival itself
         self._unstored = 0
+        self._hushed = False
         self._alarms: dict[int, tuple[str, ...]] = {}
         self._handlers = {
             commands.REGISTER: self._registered_again,
@@ -139,6 +140,12 @@ class Connection(asyncio.Protocol):
             self.cut("it does not answer")
         if self._begun is not None and now - self._begun > settings.frame_timeout:
             self.abuse("it began a frame and did not complete it")
+
+    def hush(self) -> None:
+        """Take no more bytes; what was received is still acknowledged."""
+        if not self.closed:
+            self._hushed = True
+            self._transport.pause_reading()
 
     def abuse(self, reason: str) -> None:
         """Cut a connection for its bytes, with an event where it is known whose it is."""
@@ -382,5 +389,5 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return
         self._transport.write(ACKS[commands.UPLOAD])
-        if self._unstored == UNSTORED_LIMIT - 1:
+        if self._unstored == UNSTORED_LIMIT - 1 and not self._hushed:
             self._transport.resume_reading()

@@ -65,16 +65,18 @@ def decide(wanted: Wanted | None, live: Live, now: datetime) -> Action:
         over = live.open_revision == wanted.revision or live.guard_tripped is not None
         if not over or (is_open and live.open_revision == wanted.revision):
             return Action.NOTHING
-        return _opening(wanted)
+        return _opening(wanted, live)
     if now <= wanted.close_limit:
         return Action.CLOSE
     if live.state == "closed" or live.relay:
-        return _opening(wanted)
+        return _opening(wanted, live)
     return Action.EXPIRED
 
 
-def _opening(wanted: Wanted) -> Action:
-    return Action.HELD if wanted.on_doubt == "hold" else Action.OPEN
+def _opening(wanted: Wanted, live: Live) -> Action:
+    if wanted.on_doubt != "hold":
+        return Action.OPEN
+    return Action.HELD if live.state == "closed" else Action.NOTHING
 
 
 def end_problem(register: int | None, known: int | None) -> str | None:

@@ -16,18 +16,18 @@ MEMORY = 10_000
 # The same statement again, after a commit whose answer was lost, adds nothing.
 INSERT = """
 INSERT INTO acrel_event (kind, severity, link_id, meter_id, output_id, begin_at, end_at, message)
-SELECT %(kind)s, %(severity)s, %(link)s::integer, %(meter)s::integer, %(output)s::integer,
-       %(begin)s::timestamp, %(end)s::timestamp, %(message)s
+SELECT %(kind)s::text, %(severity)s::text, %(link)s::integer, %(meter)s::integer,
+       %(output)s::integer, %(begin)s::timestamp, %(end)s::timestamp, %(message)s::text
  WHERE NOT EXISTS (
        SELECT 1 FROM acrel_event
-        WHERE kind = %(kind)s AND (end_at IS NULL OR begin_at = %(begin)s)
+        WHERE kind = %(kind)s::text AND (end_at IS NULL OR begin_at = %(begin)s::timestamp)
           AND link_id IS NOT DISTINCT FROM %(link)s::integer
           AND meter_id IS NOT DISTINCT FROM %(meter)s::integer
           AND output_id IS NOT DISTINCT FROM %(output)s::integer)
 """
 END = """
-UPDATE acrel_event SET end_at = %(end)s
- WHERE kind = %(kind)s AND end_at IS NULL
+UPDATE acrel_event SET end_at = %(end)s::timestamp
+ WHERE kind = %(kind)s::text AND end_at IS NULL
    AND link_id IS NOT DISTINCT FROM %(link)s::integer
    AND meter_id IS NOT DISTINCT FROM %(meter)s::integer
    AND output_id IS NOT DISTINCT FROM %(output)s::integer

@@ -90,8 +90,7 @@ class Keeper:
                         # a connection that the network dropped silently is found out here
                         await connection.execute("SELECT 1")
             except AWAY as error:
-                log.warning("Wake-ups are not heard: %s", " ".join(str(error).split()))
-                await asyncio.sleep(backoff.next())
+                await _pause("Wake-ups are not heard", error, backoff.next())
 
     async def wake_ups(self) -> None:
         """Act on each wake-up at once."""
@@ -102,8 +101,8 @@ class Keeper:
                 await self._context.master.refresh_wanted()
                 await self._reads.sweep()
                 await self._context.master.refresh_links()
-            except AWAY:
-                await asyncio.sleep(self._context.settings.sweep)
+            except AWAY as error:
+                await _pause("A wake-up waits", error, self._context.settings.sweep)
 
     async def claims(self) -> None:
         """Claim registered connections, many at once."""
@@ -116,8 +115,7 @@ class Keeper:
                     backoff.reset()
                     break
                 except AWAY as error:
-                    log.warning("Links are not claimed: %s", " ".join(str(error).split()))
-                    await asyncio.sleep(backoff.next())
+                    await _pause("Links are not claimed", error, backoff.next())
 
     async def sweeps(self) -> None:
         """Look at everything every few seconds, whether or not a wake-up came."""
@@ -127,7 +125,7 @@ class Keeper:
             try:
                 await self._sweep()
             except AWAY as error:
-                log.warning("PostgreSQL is away: %s", " ".join(str(error).split()))
+                await _pause("The sweep waits", error, 0)
 
     async def _sweep(self) -> None:
         context, counters = self._context, self._context.counters
@@ -165,3 +163,14 @@ class Keeper:
                 self._context.worker_id,
             ),
         )
+
+
+async def _pause(what: str, error: Exception, seconds: float) -> None:
+    """Wait before the next try; a task that is being cancelled ends instead.
+
+    psycopg answers a cancellation in the middle of a statement with the error of that statement.
+    """
+    if asyncio.current_task().cancelling():
+        raise asyncio.CancelledError from error
+    log.warning("%s: %s", what, " ".join(str(error).split()))
+    await asyncio.sleep(seconds)

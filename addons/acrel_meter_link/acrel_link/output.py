@@ -7,13 +7,18 @@ run in one task at a time; whatever may change what is to be done wakes it.
 import asyncio
 import logging
 from dataclasses import replace
+from datetime import datetime
 
 from .attempts import Attempts
 from .clock import to_datetime
+from .contactor import StepError, feedback_of, settled_feedback, switch
 from .context import Context
+from .current import Current
 from .database import AWAY, Backoff
-from .decision import Action, carried_out, decide, due_guard, end_problem, guard_register
+from .decision import Action, carried_out, decide, end_problem, guard_register
+from .ends import Ends, set_end
 from .errors import ProtocolError
+from .guard import Guard
 from .incidents import Subject
 from .live_row import write_live
 from .master import Live, OutputSpec, Wanted
@@ -21,17 +26,6 @@ from .reading import Reading
 from .transparent import GoneError, NoAnswerError
 
 log = logging.getLogger(__name__)
-
-BAD_ENDS = 3
-"""So many answers without a usable end register, and the output counts as opened without one."""
-
-FEEDBACK_STEP = 0.25
-TIMER_LIMIT = 60.0
-STUCK_CURRENT = 50  # raw, 0.5 A on the meter's side: more flows through no open contactor
-
-
-class StepError(Exception):
-    """A step towards the wanted state failed; the text says how."""
 
 
 class Output:
@@ -49,11 +43,13 @@ class Output:
         self._again = False
         self._seen = False  # its state was read on the present connection
         self._retry: asyncio.TimerHandle | None = None
-        self._guard: asyncio.TimerHandle | None = None
         self._started: tuple[int, Reading] | None = None  # revision, reading before its first try
-        self._bad_ends = 0
-        self._opened_at = 0.0
+        self._ends = Ends(context, meter_id)
+        self._current = Current(context, self._subject)
         self._refused: int | None = None  # the revision whose failure was told
+        self._guard = Guard(
+            context, self.live, self._subject, lambda: self.wanted, self._guard_tripped
+        )
 
     # === What it is asked === #
 
@@ -95,16 +91,17 @@ class Output:
         self.unit = unit
         self._seen = False
         self._backoff.reset()
-        self._arm_guard()
+        self._guard.arm()
         self.wake()
 
     def detach(self) -> None:
         """Its meter is gone; what is wanted and guarded stays."""
         self.unit = None
         self._seen = False
-        for timer in (self._retry, self._guard):
-            if timer is not None:
-                timer.cancel()
+        self._guard.disarm()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
 
     def wake(self) -> None:
         """Compare what it shall be with what it is, soon."""
@@ -127,14 +124,9 @@ class Output:
             if limit != self.live.guard_register:
                 self.live.guard_register = limit
                 self.write()
-        register = self._context.master.registers.get(self.meter_id)
-        if wanted is not None and not due_guard(
-            wanted, self.live, register, self._context.clock.now()
-        ):
-            self._context.incidents.end("guard_held", self._subject)
-        self.check_guard(register)
-        self._arm_guard()
-        self.wake()
+        if self.unit is not None:
+            self._guard.changed(self._context.master.registers.get(self.meter_id))
+            self.wake()
 
     def claimed(self) -> None:
         """The connection has its epoch: write what was seen before, and close if so wanted."""
@@ -151,12 +143,18 @@ class Output:
 
     def arrived(self, reading: Reading) -> None:
         """Take a reading of its meter: the guard, the feedback and the current."""
-        self.check_guard(reading.get("e_forward"))
+        self._guard.check(reading.get("e_forward"))
         inputs = reading.get("di")
-        if self._seen and inputs is not None and self._feedback(inputs) != self.live.feedback:
+        if (
+            self._seen
+            and inputs is not None
+            and feedback_of(self.spec, inputs) != self.live.feedback
+        ):
             self._seen = False  # look closely before anything is concluded
             self.wake()
-        self._check_current(reading)
+        idle = self._seen and self._task is None and self.live.state == "open"
+        if idle and self._shall_be_open and self.live.confirmed_revision is not None:
+            self._current.check(reading)
 
     def relay_read(self, relay: bool) -> None:
         """Take the relay's state from a poll."""
@@ -164,56 +162,11 @@ class Output:
             self._seen = False
             self.wake()
 
-    # === Guard === #
-
-    def check_guard(self, register: int | None) -> None:
-        """Open when the guard's register or time is reached; tell, where only a person opens."""
-        wanted, live = self.wanted, self.live
-        if self.unit is None or wanted is None or live.guard_tripped:
-            return
-        now = self._context.clock.now()
-        due = due_guard(wanted, live, register, now)
-        if due is None:
-            return
-        words = f"at register {register}" if due == "energy" else f"at {now:%H:%M:%S} UTC"
-        if wanted.on_doubt == "hold":
-            self._context.incidents.begin(
-                "guard_held",
-                self._subject,
-                f"The guard ({due}) of revision {wanted.revision} was reached {words}; this output "
-                "is opened by a person only.",
-            )
-            return
-        live.guard_tripped, live.guard_tripped_at = due, now
-        self._context.incidents.note(
-            "guard_tripped",
-            self._subject,
-            f"The guard ({due}) of revision {wanted.revision} was reached {words}; it is opened.",
-        )
+    def _guard_tripped(self, wanted: Wanted, due: str, now: datetime) -> None:
+        self.live.guard_tripped, self.live.guard_tripped_at = due, now
         self.write()
         self._backoff.reset()
         self.wake()
-
-    def _arm_guard(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
-            self._guard = None
-        wanted = self.wanted
-        if self.unit is None or not carried_out(wanted, self.live) or not wanted.guard_until:
-            return
-        left = (wanted.guard_until - self._context.clock.now()).total_seconds()
-        if left > 0 or not self.live.guard_tripped:
-            # in steps, because the wall clock may be set
-            self._guard = asyncio.get_running_loop().call_later(
-                min(max(left, 0.0) + 0.001, TIMER_LIMIT), self._guard_due
-            )
-
-    def _guard_due(self) -> None:
-        self._guard = None
-        self.check_guard(None)
-        wanted = self.wanted
-        if wanted.guard_until is not None and self._context.clock.now() < wanted.guard_until:
-            self._arm_guard()
 
     # === Steps === #
 
@@ -239,6 +192,10 @@ class Output:
             self._failed(action, str(error))
         except GoneError:
             return
+        except Exception:
+            # a mistake of ours must not keep a contactor closed: it is tried again
+            log.exception("Output %d", self.spec.id)
+            self._failed(action, "the link process made a mistake, see its log")
         finally:
             self._task = None
             if self._again and self._retry is None:
@@ -248,7 +205,7 @@ class Output:
         """Read relay and feedback, and conclude what happened since they were last known."""
         unit = self.unit
         relay = await unit.read_relay(self.spec.number)
-        feedback = await self._settled_feedback(unit, relay)
+        feedback = await self._settled(unit, relay)
         live, wanted = self.live, self.wanted
         before = replace(live)
         self._observe(relay, feedback)
@@ -266,9 +223,10 @@ class Output:
 
     async def _opened_itself(self, unit, wanted: Wanted, kind: str, text: str) -> None:
         """End what this close began: the contactor is open and the close is never repeated."""
-        reading = await self._end_reading(unit)
-        self.live.open_revision = wanted.revision
-        self._set_end(reading)
+        live = self.live
+        reading = await self._ends.read(unit)
+        live.open_revision = wanted.revision
+        set_end(live, reading, self._context.clock.now())
         self._fail_text(text)
         self._context.incidents.note(kind, self._subject, text)
 
@@ -310,7 +268,7 @@ class Output:
         live.open_revision = live.open_register = live.open_read_at = None
         live.guard_register = guard_register(wanted, live)
         self._started = None
-        self._done(wanted)
+        self._done()
         context.incidents.end("guard_held", self._subject)
         context.incidents.end("close_failed", self._subject)
         # the relay is closed: energy may flow, so the close counts before its feedback is there
@@ -318,7 +276,7 @@ class Output:
         live.state = "closed"
         self.write()
         self._attempts.close_ended("done", wanted.reason)
-        self._arm_guard()
+        self._guard.arm()
         unit.poll_soon()
         if self.spec.feedback_input:
             await self._follow(unit, True)
@@ -331,7 +289,7 @@ class Output:
         unit, live, context = self.unit, self.live, self._context
         self._attempts.opening(wanted.revision)
         await self._switch(unit, False)
-        self._opened_at = asyncio.get_running_loop().time()
+        self._current.opened()
         if self.spec.feedback_input:
             await self._follow(unit, False)
         else:
@@ -339,13 +297,13 @@ class Output:
         if live.state != "open":
             self.write()
             raise StepError("the relay is open but the contactor's feedback says closed")
-        reading = await self._end_reading(unit)
+        reading = await self._ends.read(unit)
         live.open_revision = wanted.revision
-        self._set_end(reading)
+        set_end(live, reading, self._context.clock.now())
         if not wanted.closed:
             live.confirmed_revision = wanted.revision
             live.confirmed_at = context.clock.now()
-        self._done(wanted)
+        self._done()
         for kind in ("open_failed", "guard_held", "close_failed"):
             context.incidents.end(kind, self._subject)
         self.write()
@@ -354,48 +312,12 @@ class Output:
         unit.poll_soon()
 
     async def _switch(self, unit, closed: bool) -> None:
-        """Write the relay's register and read it back, which alone proves anything."""
-        number = self.spec.number
         self._seen = False
-        try:
-            await unit.write_relay(number, closed)
-        except (NoAnswerError, ProtocolError) as error:
-            log.info("Output %d: the write was not acknowledged (%s).", self.spec.id, error)
-        if await unit.read_relay(number) is not closed:
-            raise StepError(f"the relay reads {'open' if closed else 'closed'} after the write")
+        await switch(self.spec, unit, closed)
         self.live.relay = closed
         self._seen = True
 
-    async def _end_reading(self, unit) -> Reading | None:
-        """Return a reading that can end a session; None after `BAD_ENDS` that cannot."""
-        context = self._context
-        known = context.master.registers.get(self.meter_id)
-        reading = await unit.billing()
-        problem = end_problem(reading.get("e_forward"), known)
-        if problem is None:
-            self._bad_ends = 0
-            return reading
-        self._bad_ends += 1
-        if self._bad_ends < BAD_ENDS:
-            self.write()
-            raise StepError(problem)
-        self._bad_ends = 0
-        return None
-
-    def _set_end(self, reading: Reading | None) -> None:
-        live = self.live
-        if reading is None:
-            live.open_register, live.open_read_at = None, self._context.clock.now()
-            return
-        live.open_register = reading.get("e_forward")
-        live.open_read_at = to_datetime(reading.stamp)
-
     # === What it sees === #
-
-    def _feedback(self, inputs: int) -> bool | None:
-        if not self.spec.feedback_input:
-            return None
-        return bool(inputs >> (self.spec.feedback_input - 1) & 1)
 
     def _observe(self, relay: bool, feedback: bool | None) -> None:
         """Record the state: the feedback knows the contactor better than the relay does."""
@@ -406,45 +328,18 @@ class Output:
         if feedback is None or feedback is relay:
             self._context.incidents.end("feedback_mismatch", self._subject)
 
-    async def _settled_feedback(self, unit, relay: bool) -> bool | None:
-        """Read the feedback, giving the contactor its time to follow the relay."""
-        if not self.spec.feedback_input:
-            return None
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._context.settings.feedback_time
-        while True:
-            feedback = self._feedback(await unit.read_inputs())
-            if feedback is relay or loop.time() >= until:
-                return feedback
-            await asyncio.sleep(min(FEEDBACK_STEP, self._context.settings.feedback_time))
+    async def _settled(self, unit, relay: bool) -> bool | None:
+        return await settled_feedback(self.spec, unit, relay, self._context.settings.feedback_time)
 
     async def _follow(self, unit, closed: bool) -> None:
         """Wait until the contactor follows its relay; an event when it does not."""
-        feedback = await self._settled_feedback(unit, closed)
+        feedback = await self._settled(unit, closed)
         self._observe(closed, feedback)
         if feedback is not closed:
             words = ("closed", "open") if closed else ("open", "closed")
             text = f"The relay is {words[0]} but the contactor's feedback says {words[1]}."
             self._context.incidents.begin("feedback_mismatch", self._subject, text)
             self._fail_text(text)
-
-    def _check_current(self, reading: Reading) -> None:
-        """Tell when current flows through a contactor that reads open."""
-        if not self._seen or self.live.state != "open" or self._task is not None:
-            return
-        if asyncio.get_running_loop().time() - self._opened_at < self._context.settings.poll_closed:
-            return  # the meter's values lag a little
-        currents = [reading.get(name) for name in ("ia", "ib", "ic")]
-        if None in currents:
-            return
-        if max(currents) >= STUCK_CURRENT:
-            self._context.incidents.begin(
-                "closed_itself",
-                self._subject,
-                f"{max(currents) / 100:.2f} A flow on the meter's side although the relay is open.",
-            )
-        else:
-            self._context.incidents.end("closed_itself", self._subject)
 
     # === What it tells === #
 
@@ -473,7 +368,7 @@ class Output:
     def _fail_text(self, text: str) -> None:
         self.live.error, self.live.error_at = text, self._context.clock.now()
 
-    def _done(self, wanted: Wanted) -> None:
+    def _done(self) -> None:
         self.live.error = self.live.error_at = None
         self._refused = None
         self._backoff.reset()

@@ -130,9 +130,12 @@ async def _stop(
 ) -> None:
     """Take nothing new, store what was received, acknowledge it, close."""
     server.stop_listening()
-    for part in others:
-        part.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    pending = set(others)
+    while pending:
+        # again and again: Python 3.11's wait_for, which psycopg uses, may lose a cancellation
+        for part in pending:
+            part.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
     context.writer.close()
     try:
         async with asyncio.timeout(STOP_SECONDS):

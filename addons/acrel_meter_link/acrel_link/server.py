@@ -22,7 +22,7 @@ class Server:
 
     def __init__(self, context: Context):
         self.candidates = Candidates(context)
-        self.leases = Leases(context, lambda: list(self._online.values()))
+        self.leases = Leases(context, lambda: self.online)
         self._context = context
         self._peers: set[Connection] = set()
         self._online: dict[int, Connection] = {}  # by link id
@@ -56,10 +56,17 @@ class Server:
             for connection in list(self._peers):
                 connection.tick(now)
 
+    @property
+    def online(self) -> list[Connection]:
+        """The connections that registered."""
+        return list(self._online.values())
+
     def stop_listening(self) -> None:
-        """Take no new peers."""
+        """Take no new peers and no more bytes."""
         if self._listener is not None:
             self._listener.close()
+        for connection in self._peers:
+            connection.hush()
 
     def close(self) -> None:
         """Close all connections."""
@@ -147,7 +154,7 @@ class Server:
 
     def _links_changed(self) -> None:
         """Bind living connections to what their links are now."""
-        for connection in list(self._online.values()):
+        for connection in self.online:
             link = self._context.master.links.get(connection.link.serial)
             if link is None or link.id != connection.link.id or link.channel != "plain":
                 connection.cut("its link is not active any more")

@@ -33,6 +33,7 @@ class Unit:
         self._blocks = WHOLE
         self._timer: asyncio.TimerHandle | None = None
         self._polling = False
+        self._stopped = False
         self._relays = rtu.read_request(spec.slave, *OUTPUT_BLOCK) if outputs else b""
 
     @property
@@ -53,6 +54,7 @@ class Unit:
 
     def stop(self) -> None:
         """End with the connection."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         for output in self.outputs:
@@ -63,7 +65,7 @@ class Unit:
 
     def poll_soon(self) -> None:
         """Set the time of the next poll anew, because an output changed."""
-        if not self._polling and not self.line.closed:
+        if not self._polling and not self._stopped:
             self._schedule()
 
     def _schedule(self) -> None:
@@ -82,11 +84,13 @@ class Unit:
 
     def _poll(self) -> None:
         self._timer = None
+        if self._stopped:
+            return
         self._polling = True
         self._read(self._blocks, self._polled, urgent=False)
 
     def _polled(self, reading: Reading | None, error: Exception | None) -> None:
-        if self.line.closed:
+        if self._stopped:
             return
         if error is not None:
             log.info("%s: meter %d did not answer a poll: %s", self.line, self.spec.id, error)
@@ -97,7 +101,7 @@ class Unit:
         self._schedule()
 
     def _relays_polled(self, data: bytes, error: Exception | None) -> None:
-        if self.line.closed:
+        if self._stopped:
             return
         if error is None:
             for output in self.outputs:

@@ -206,7 +206,14 @@ class Bed:
         """Run a link process on a free port."""
         parts = build(self.settings(**values))
         async with serving(*parts):
-            yield Link(*parts)
+            link = Link(*parts)
+            try:
+                yield link
+            finally:
+                for peer in link.peers:
+                    peer.writer.transport.abort()
+                    with contextlib.suppress(ConnectionError):
+                        await peer.writer.wait_closed()
 
     @contextlib.asynccontextmanager
     async def fleet(self, link: "Link", **options) -> AsyncIterator[Fleet]:
@@ -221,6 +228,7 @@ class Link:
 
     def __init__(self, context, server, keeper):
         self.context, self.server, self.keeper = context, server, keeper
+        self.peers: list[Peer] = []
 
     @property
     def address(self) -> tuple[str, int]:
@@ -228,7 +236,8 @@ class Link:
 
     async def peer(self) -> "Peer":
         reader, writer = await asyncio.open_connection(*self.address)
-        return Peer(reader, writer)
+        self.peers.append(Peer(reader, writer))
+        return self.peers[-1]
 
 
 class Peer:

@@ -25,7 +25,8 @@ async def test_close_and_open_are_confirmed_with_their_registers(bed):
     assert live["open_revision"] == opened
     assert live["open_register"] > live["close_register"]
     boundaries = bed.all(
-        "SELECT e_forward FROM acrel_reading_raw WHERE received_at IN (%s, %s) ORDER BY received_at",
+        "SELECT e_forward FROM acrel_reading_raw WHERE received_at IN (%s, %s)"
+        " ORDER BY received_at",
         live["close_read_at"],
         live["open_read_at"],
     )

@@ -1,0 +1,147 @@
+"""Uploads: acknowledged after their commit, stored once, kept when they are no readings."""
+
+import pytest
+
+from acrel_link import commands
+from acrel_link.crc import seal
+from acrel_link.frames import encode
+from acrel_link.uploads import build_upload
+
+from .bed import until
+
+SERIAL = "4711"
+
+
+def blocks(energy: int) -> list[bytes]:
+    """Two blocks as NB firmware sends them: 0014..0039 and 003C..0041."""
+    register = energy.to_bytes(4, "big")
+    return [bytes(76), register + register + bytes(4)]
+
+
+def upload(energy: int, slave: int = 1) -> bytes:
+    return encode(commands.UPLOAD, build_upload(SERIAL, slave, blocks(energy)))
+
+
+@pytest.fixture
+def ids(bed):
+    return bed.add_link(SERIAL, outputs=())
+
+
+@pytest.fixture
+async def link(bed, ids):
+    async with bed.link(request_timeout=60, flush_time=0.02) as link:
+        yield link
+
+
+@pytest.fixture
+async def peer(link):
+    peer = await link.peer()
+    peer.register(SERIAL)
+    assert await peer.frame(commands.REGISTER)
+    return peer
+
+
+async def acknowledged(peer, command=commands.UPLOAD) -> bool:
+    return await peer.frame(command) is not None
+
+
+async def test_an_upload_is_stored_before_it_is_acknowledged(bed, ids, peer):
+    for number in range(1, 6):
+        peer.send(upload(1000 + number))
+        assert await acknowledged(peer)
+        assert bed.readings(ids[1]) == number
+    row = bed.row("acrel_meter_live", "meter_id", ids[1])
+    assert (row["e_forward"], row["source"]) == (1005, 0x91)
+
+
+async def test_the_same_upload_is_stored_once_and_acknowledged_each_time(bed, ids, peer):
+    peer.send(upload(1000), upload(1000))
+    assert await acknowledged(peer) and await acknowledged(peer)
+    peer.send(upload(1000))
+    assert await acknowledged(peer)
+    assert bed.readings(ids[1]) == 1
+
+
+async def test_many_uploads_in_one_segment_are_all_stored(bed, ids, peer):
+    peer.send(*(upload(1000 + number) for number in range(300)))
+    for _ in range(300):
+        assert await acknowledged(peer)
+    assert bed.readings(ids[1]) == 300
+    assert bed.row("acrel_meter_live", "meter_id", ids[1])["e_forward"] == 1299
+
+
+async def test_an_upload_whose_commit_fails_is_not_acknowledged(cluster, bed, ids, peer):
+    bed.close()
+    cluster.stop()
+    try:
+        peer.send(upload(1000), commands.build_time_request(SERIAL))
+        while (frame := await peer.frame()).command != commands.TIME:
+            assert frame.command == commands.TRANSPARENT
+    finally:
+        cluster.start()
+    assert await acknowledged(peer)
+    assert bed.readings(ids[1]) == 1
+
+
+async def test_a_block_with_a_wrong_crc_goes_to_quarantine(bed, ids, peer):
+    good = build_upload(SERIAL, 1, blocks(1000))
+    bad = bytearray(good)
+    bad[40] ^= 1
+    peer.send(encode(commands.UPLOAD, bytes(bad)))
+    assert await acknowledged(peer)
+    rows = bed.all("SELECT meter_id, reason FROM acrel_reading_quarantine")
+    assert len(rows) == 1 and "1-1" in rows[0][1]
+    assert bed.events("reading_refused")[0]["link_id"] == ids[0]
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 30, build_upload(SERIAL, 1, [])])
+async def test_an_upload_that_is_none_is_kept_and_acknowledged(bed, peer, body):
+    peer.send(encode(commands.UPLOAD, body))
+    assert await acknowledged(peer)
+    assert bed.all("SELECT frame FROM acrel_reading_quarantine") == [(b"\x91" + body,)]
+
+
+async def test_an_unknown_slave_address_is_no_reading(bed, ids, peer):
+    peer.send(upload(1000, slave=9))
+    assert await acknowledged(peer)
+    assert bed.readings() == 0
+    assert "slave address 9" in bed.one("SELECT reason FROM acrel_reading_quarantine")
+
+
+async def test_a_register_that_falls_is_stored_and_not_believed(bed, ids, peer):
+    for energy in (1000, 900, 0):
+        peer.send(upload(energy))
+        assert await acknowledged(peer)
+    assert bed.readings(ids[1]) == 3
+    assert bed.row("acrel_meter_live", "meter_id", ids[1])["e_forward"] == 1000
+    events = await until(lambda: bed.events("register_fell"), "the event")
+    assert len(events) == 1
+    assert (events[0]["meter_id"], events[0]["end_at"]) == (ids[1], None)
+    peer.send(upload(1001))
+    assert await acknowledged(peer)
+    assert bed.row("acrel_meter_live", "meter_id", ids[1])["e_forward"] == 1001
+    await until(lambda: bed.events("register_fell")[0]["end_at"], "its end")
+
+
+async def test_set_points_are_kept_and_acknowledged(bed, peer):
+    peer.send(encode(commands.SETPOINTS, b"whatever"))
+    assert await acknowledged(peer, commands.SETPOINTS)
+    assert bed.one("SELECT frame FROM acrel_reading_quarantine") == b"\x89whatever"
+
+
+def alarm(status: int) -> bytes:
+    """Command A1: registers 01D0 to 01F9, the status in 01EB."""
+    registers = bytearray(84)
+    registers[2 * 0x1B : 2 * 0x1B + 2] = status.to_bytes(2, "big")
+    block = b"[[1-1((" + seal(bytes((1, 3, 84)) + registers) + b"))]]"
+    return encode(commands.ALARM, SERIAL.encode().ljust(20, b"\0") + block)
+
+
+async def test_an_alarm_lasts_until_the_meter_takes_it_back(bed, ids, peer):
+    for status in (2, 2, 0):
+        peer.send(alarm(status))
+        assert await acknowledged(peer, commands.ALARM)
+    events = bed.events("meter_alarm")
+    assert len(events) == 1
+    assert events[0]["meter_id"] == ids[1] and "under_voltage" in events[0]["message"]
+    assert events[0]["end_at"] is not None
