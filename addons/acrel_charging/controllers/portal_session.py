@@ -150,6 +150,7 @@ class AcrelChargingSessionPortal(AcrelChargingPortal):
             "station": session.station_id,
             "partner": session.driver_id,
             "live": session._live_payload(),
+            "state_labels": session._fields["state"]._description_selection(session.env),
             "error": None,
             "page_name": "my_charging_session",
         }

@@ -12,19 +12,21 @@ class AcrelMeter(models.Model):
 
     def _on_readings(self):
         """Override to follow the sessions of these meters, and energy that no session owns."""
-        super()._on_readings()
+        result = super()._on_readings()
         sessions = self.env["acrel.session"].search(
             [("meter_id", "in", self.ids), ("state", "in", LIVE_STATES)]
         )
-        sessions._advance_all(sessions)
+        sessions._advance_all()
         (self - sessions.meter_id)._account_idle()
+        return result
 
     @api.model
     def _on_tick(self):
         """Override to bring all live sessions as far as time alone brings them."""
-        super()._on_tick()
+        result = super()._on_tick()
         sessions = self.env["acrel.session"].search([("state", "in", LIVE_STATES)])
-        sessions._advance_all(sessions)
+        sessions._advance_all()
+        return result
 
     def _account_idle(self):
         """Record at once what piles without a session drew, when it is more than they may."""

@@ -13,12 +13,13 @@ class AcrelOutput(models.Model):
 
     def _on_observed(self):
         """Override to follow the sessions of these outputs, and late openings after their end."""
-        super()._on_observed()
+        result = super()._on_observed()
         sessions = self.env["acrel.session"].search(
             [("output_id", "in", self.ids), ("state", "in", LIVE_STATES)]
         )
-        sessions._advance_all(sessions)
+        sessions._advance_all()
         (self - sessions.output_id)._account_late_opening()
+        return result
 
     def _account_late_opening(self):
         """Record what flowed between the end of a session and the contactor's late opening."""
@@ -39,7 +40,7 @@ class AcrelOutput(models.Model):
 
     def _check_by_hand(self, wanted):
         """Override to leave to its session what a session holds."""
-        super()._check_by_hand(wanted)
+        result = super()._check_by_hand(wanted)
         for output in self:
             session = (
                 self.env["acrel.session"]
@@ -53,3 +54,4 @@ class AcrelOutput(models.Model):
                         session=session.name,
                     )
                 )
+        return result

@@ -22,13 +22,15 @@ class AcrelSession(models.Model):
         if self.alarm_reason == reason:
             return
         self._lock()
+        responsible = self._responsible()
+        session = self.with_context(lang=responsible.lang or self.env.lang)
         parameters = self.env["ir.config_parameter"].sudo()
         minutes = int(parameters.get_param("acrel_charging.alarm_minutes") or DEFAULT_MINUTES)
         now = fields.Datetime.now()
         due = now + timedelta(minutes=minutes)
-        selection = dict(self._fields["end_reason"]._description_selection(self.env))
+        selection = dict(session._fields["end_reason"]._description_selection(session.env))
         text = message or selection.get(reason, reason)
-        self.write(
+        session.write(
             {
                 "alarm_reason": reason,
                 "alarm_message": text,
@@ -36,19 +38,18 @@ class AcrelSession(models.Model):
                 "alarm_due_at": due,
             }
         )
-        responsible = self._responsible()
-        note = self.env._(
+        note = session.env._(
             "Pile %(pile)s: %(reason)s. The software does not open this contactor. Decide before "
             "%(due)s (UTC) whether the session stops.",
-            pile=self.pile_id.display_name,
+            pile=session.pile_id.display_name,
             reason=text,
             due=fields.Datetime.to_string(due),
         )
-        self._message_log(body=note)
+        session._message_log(body=note)
         if responsible:
-            self.activity_schedule(
+            session.activity_schedule(
                 "acrel_charging.activity_alarm",
-                fields.Date.context_today(self),
+                fields.Date.context_today(session),
                 summary=text,
                 note=note,
                 user_id=responsible.id,
@@ -76,6 +77,7 @@ class AcrelSession(models.Model):
 
     def _on_state(self, old):
         """End the alarm together with the session."""
-        super()._on_state(old)
+        result = super()._on_state(old)
         if not self.is_live and self.alarm_reason:
             self._clear_alarm(self.alarm_reason)
+        return result

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import fields, models
 from odoo.exceptions import UserError
 
 from ..guard import Guard
@@ -140,24 +140,29 @@ class AcrelSession(models.Model):
 
     # === what the engine calls ===
 
-    @api.model
-    def _advance_all(self, sessions):
+    def _advance_all(self):
         """Bring live sessions as far as what is known allows; each in its own savepoint."""
-        if not sessions:
+        if not self:
             return
-        observed = sessions.output_id._observed()
-        heard = sessions.meter_id._live()
-        followed = sessions._live_rows()
+        observed = self.output_id._observed()
+        heard = self.meter_id._live()
+        followed = self._live_rows()
         known = {
             session: (
                 observed[session.output_id.id],
                 heard.get(session.meter_id.id),
                 followed.get(session.id),
             )
-            for session in sessions
+            for session in self
         }
-        due = sessions.filtered(lambda session: session._is_due(*known[session]))
-        self.env["acrel.engine"]._each(due, lambda session: session._advance(*known[session]))
+        due = self.filtered(lambda session: session._is_due(*known[session]))
+        self.env["acrel.engine"]._each(
+            due, lambda session: session._in_company_language()._advance(*known[session])
+        )
+
+    def _in_company_language(self):
+        """Return the session in the language in which its company keeps its records."""
+        return self.with_context(lang=self.company_id.partner_id.lang or self.env.lang)
 
     def _is_due(self, observed, heard, followed):
         """Tell cheaply whether anything may have to be done; most passes have nothing to do."""
