@@ -287,7 +287,7 @@ class AcrelBerthCall(models.Model):
         return {
             "type": "ir.actions.act_window",
             "res_model": "acrel.shore.connection",
-            "view_mode": "form",
+            "views": [[False, "form"]],
             "context": {"default_call_id": self.id},
         }
 

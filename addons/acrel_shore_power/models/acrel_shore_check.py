@@ -49,7 +49,7 @@ class AcrelShoreConnection(models.Model):
                 self.env._(
                     "%(connection)s cannot be confirmed; still missing: %(missing)s.",
                     connection=self.name,
-                    missing=self.env._(", ").join(missing),
+                    missing=", ".join(missing),
                 )
             )
         self._check_outlet()

@@ -186,9 +186,7 @@ class AcrelShoreConnection(models.Model):
     @api.depends("outlet_id")
     def _compute_shore_responsible_id(self):
         for connection in self:
-            connection.shore_responsible_id = (
-                connection.outlet_id and connection.outlet_id._responsible()
-            )
+            connection.shore_responsible_id = connection.outlet_id._responsible()
 
     # The record keeps the names of its time: a ship renamed years later was called otherwise.
     @api.depends("call_id", "ended_at")

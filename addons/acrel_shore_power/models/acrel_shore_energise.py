@@ -121,21 +121,12 @@ class AcrelShoreConnection(models.Model):
     def action_bill(self):
         """Open the bill."""
         self.ensure_one()
-        return self._open(self.bill_id)
+        return self.bill_id._get_records_action()
 
     def action_invoice(self):
         """Open the invoice."""
         self.ensure_one()
-        return self._open(self.invoice_id)
-
-    def _open(self, record):
-        """Return the action that shows one record."""
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": record._name,
-            "res_id": record.id,
-            "view_mode": "form",
-        }
+        return self.invoice_id._get_records_action()
 
     def _log_person(self, text):
         """Put a person's decision on the record."""

@@ -44,7 +44,7 @@ class AcrelShoreOutlet(models.Model):
         "Largest Power (kVA)", digits=(9, 1), compute="_compute_max_power", store=True
     )
     on_doubt = fields.Selection(
-        [("hold", "Hold: only a person opens"), ("open", "Open")],
+        [("hold", "Hold: only a person opens"), ("open", "Open the contactor")],
         "In Doubt",
         required=True,
         default="hold",
@@ -178,5 +178,4 @@ class AcrelShoreOutlet(models.Model):
 
     def _responsible(self):
         """Return the user named in alarms of this outlet."""
-        self.ensure_one()
         return self.berth_id.responsible_id or self.station_id.responsible_id

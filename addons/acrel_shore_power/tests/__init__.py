@@ -3,6 +3,7 @@ from . import (
     test_billing,
     test_call,
     test_connection,
+    test_forms,
     test_obligation,
     test_outlet,
     test_vessel,
