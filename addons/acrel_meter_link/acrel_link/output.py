@@ -73,12 +73,14 @@ class Output:
             )
         )
 
+    def _ended(self, wanted: Wanted) -> bool:
+        """Whether this close was carried out and its output opened since."""
+        return wanted.closed and self.live.open_revision == wanted.revision
+
     @property
     def _shall_be_open(self) -> bool:
         wanted = self.wanted
-        return wanted is not None and (
-            not wanted.closed or self.live.open_revision == wanted.revision
-        )
+        return wanted is not None and (not wanted.closed or self._ended(wanted))
 
     @property
     def _subject(self) -> Subject:
@@ -297,9 +299,15 @@ class Output:
         if live.state != "open":
             self.write()
             raise StepError("the relay is open but the contactor's feedback says closed")
+        if self._ended(wanted):
+            # it had opened by itself, and its relay followed now: where it ended is known
+            self._backoff.reset()
+            context.incidents.end("open_failed", self._subject)
+            self.write()
+            return
         reading = await self._ends.read(unit)
         live.open_revision = wanted.revision
-        set_end(live, reading, self._context.clock.now())
+        set_end(live, reading, context.clock.now())
         if not wanted.closed:
             live.confirmed_revision = wanted.revision
             live.confirmed_at = context.clock.now()
@@ -392,7 +400,7 @@ class Output:
 
     def _failed(self, action: Action, reason: str) -> None:
         """Record a failed step and try again later."""
-        wanted, incidents = self.wanted, self._context.incidents
+        wanted, incidents, reason = self.wanted, self._context.incidents, reason.rstrip(".")
         self._seen = False
         if action is Action.CLOSE:
             sent = self._started is not None and self._started[0] == wanted.revision
@@ -402,10 +410,14 @@ class Output:
             self.write()
         elif action is Action.OPEN:
             incidents.begin("open_failed", self._subject, f"Not open yet: {reason}.")
-            self._fail_text(f"Not open yet: {reason}.")
+            if not self._ended(wanted):
+                self._fail_text(f"Not open yet: {reason}.")
             self.write()
         else:
-            log.info("Output %d could not be read: %s", self.spec.id, reason)
+            log.info("Output %d could not be read: %s.", self.spec.id, reason)
+            action = decide(wanted, self.live, self._context.clock.now())
+            if action is Action.EXPIRED:
+                self._stand_by(action)
         if self.unit is not None:
             self._retry = asyncio.get_running_loop().call_later(
                 self._backoff.next(), self._retry_due

@@ -73,6 +73,10 @@ class Bed:
             )
         return self._admin
 
+    def second(self) -> contextlib.closing["Bed"]:
+        """Return another connection to the same database."""
+        return contextlib.closing(Bed(self._where["host"], self._where["port"], self.name))
+
     def close(self) -> None:
         if self._admin is not None:
             self._admin.close()
