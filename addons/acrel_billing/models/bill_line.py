@@ -39,15 +39,28 @@ class AcrelBillLine(models.Model):
         help="Whether the line stands: neither credited nor a credit.",
     )
     day = fields.Date(required=True, help="Local day of the period.")
-    start_at = fields.Datetime(required=True)
-    end_at = fields.Datetime(required=True)
+    start_at = fields.Datetime(string="From", required=True)
+    end_at = fields.Datetime(string="Until", required=True)
     period_kind = fields.Selection(KINDS, string="Period", required=True)
     fee_kind = fields.Selection(FEES, string="Fee", required=True)
     start_wh = BigInteger(string="Start Register (Wh)", required=True, aggregator=None)
     end_wh = BigInteger(string="End Register (Wh)", required=True, aggregator=None)
-    energy_wh = BigInteger(string="Energy (Wh)", required=True, help="Below zero on a credit.")
+    energy_wh = BigInteger(
+        string="Energy (Wh)", required=True, aggregator=None, help="Below zero on a credit."
+    )
     energy_kwh = fields.Float(
-        string="Energy (kWh)", digits=(16, 3), compute="_compute_amounts", store=True
+        string="Energy (kWh)",
+        digits=(16, 3),
+        compute="_compute_amounts",
+        store=True,
+        aggregator=None,
+    )
+    sold_kwh = fields.Float(
+        string="Sold (kWh)",
+        digits=(16, 3),
+        compute="_compute_amounts",
+        store=True,
+        help="The energy, counted once: on its electricity line only.",
     )
     price = fields.Float(string="Price (per kWh)", digits=(10, 4), required=True, aggregator=None)
     tax_id = fields.Many2one("account.tax", string="Tax", ondelete="restrict")
@@ -81,11 +94,12 @@ class AcrelBillLine(models.Model):
         for line in self:
             line.is_live = line.bill_id.state != "credited" and not line.bill_id.reverses_id
 
-    @api.depends("energy_wh", "gross_fen", "net_fen", "tax_fen")
+    @api.depends("energy_wh", "fee_kind", "gross_fen", "net_fen", "tax_fen")
     def _compute_amounts(self):
         """Show what is kept in Wh and fen."""
         for line in self:
             line.energy_kwh = float(line.energy_wh) / 1000
+            line.sold_kwh = line.energy_kwh if line.fee_kind == "electricity" else 0.0
             line.gross = amount_of(line.gross_fen)
             line.net = amount_of(line.net_fen)
             line.tax = amount_of(line.tax_fen)
