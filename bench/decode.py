@@ -12,7 +12,6 @@ from acrel_link.crc import seal
 from acrel_link.frames import Decoder, encode
 from acrel_link.simulator.noise import HOSTILE
 from acrel_link.uploads import build_upload
-
 from house.errors import Refused
 from house.stage import Stage
 
