@@ -21,6 +21,7 @@ class AcrelBillInvoice(models.TransientModel):
         required=True,
         compute="_compute_partner_id",
         store=True,
+        precompute=True,
         readonly=False,
         help="The payer, or the business that the payer drives for.",
     )
