@@ -1,8 +1,11 @@
 """How far an installation's register has been cut into sessions and energy outside of them."""
 
 from odoo import fields, models
+from odoo.exceptions import UserError
 
 from odoo.addons.acrel_meter_link.fields import BigInteger
+
+from .acrel_session import LIVE_STATES
 
 
 class AcrelInstallation(models.Model):
@@ -20,6 +23,35 @@ class AcrelInstallation(models.Model):
     )
     accounted_at = fields.Datetime(readonly=True, copy=False)
     is_accounted = fields.Boolean(readonly=True, copy=False)
+
+    def write(self, vals):
+        """Override to account for an installation up to its last register when it ends."""
+        result = super().write(vals)
+        if vals.get("date_to") or vals.get("register_to"):
+            for installation in self:
+                installation._account_end()
+        return result
+
+    def _account_end(self):
+        """Account for what was drawn between the last session and the installation's end."""
+        session = self._live_session()
+        if session:
+            raise UserError(
+                self.env._(
+                    "Session %s goes on at this meter. Stop it before the installation ends.",
+                    session.name,
+                )
+            )
+        if self.date_to and self.register_to:
+            outside = self.env["acrel.energy.outside"].sudo()
+            outside._account(self.sudo(), self.register_to, self.date_to)
+
+    def _live_session(self):
+        """Return the session that goes on at this installation."""
+        sessions = self.env["acrel.session"].sudo()
+        return sessions.search(
+            [("installation_id", "=", self.id), ("state", "in", LIVE_STATES)], limit=1
+        )
 
     def _compute_pile_id(self):
         """Find the pile that the installation measures."""

@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import psycopg2
 
+from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
@@ -65,6 +66,21 @@ class TestEnergyOutside(ChargingCase):
         )
         self.engine_pass()
         self.assertEqual(len(self.outside()), 1)
+
+    def test_up_to_the_end_of_an_installation(self):
+        self.session_between(1000, 1100, 300, 240)
+        installation = self.pile.installation_id
+        self.meter_says(self.pile, 1109)
+        installation.action_end()
+        self.assertRecordValues(
+            self.outside(),
+            [{"from_register": 1100, "to_register": 1109, "session_after_id": False}],
+        )
+
+    def test_installation_does_not_end_in_a_session(self):
+        session = self.charge(1000)
+        with self.assertRaisesRegex(UserError, session.name):
+            self.pile.installation_id.action_end()
 
     def test_once(self):
         self.session_between(1000, 1100, 300, 240)

@@ -51,6 +51,7 @@ export function drawCurve(canvas, points) {
             scales: {
                 x: {
                     type: "linear",
+                    bounds: "data",
                     grid: { display: false },
                     ticks: { callback: clock, maxTicksLimit: 5, maxRotation: 0 },
                 },
