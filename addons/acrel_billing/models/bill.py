@@ -58,11 +58,11 @@ class AcrelBill(models.Model):
     )
     posted_at = fields.Datetime(readonly=True, copy=False)
     line_ids = fields.One2many("acrel.bill.line", "bill_id", string="Lines")
-    session_ids = fields.Many2many("acrel.session", string="Sessions", compute="_compute_sessions")
+    session_ids = fields.Many2many("acrel.session", string="Sessions", compute="_compute_session_ids")
     session_id = fields.Many2one(
         "acrel.session",
         string="Only Session",
-        compute="_compute_sessions",
+        compute="_compute_session_id",
         store=True,
         index="btree_not_null",
         help="The session, where the bill is for one only.",
@@ -104,11 +104,17 @@ class AcrelBill(models.Model):
             bill.is_credit = bool(bill.reverses_id)
 
     @api.depends("line_ids.session_id")
-    def _compute_sessions(self):
+    def _compute_session_ids(self):
         """Find the sessions through the lines."""
         for bill in self:
             bill.session_ids = bill.line_ids.session_id
-            bill.session_id = bill.session_ids if len(bill.session_ids) == 1 else False
+
+    @api.depends("line_ids.session_id")
+    def _compute_session_id(self):
+        """Find the session of a bill for one only."""
+        for bill in self:
+            sessions = bill.line_ids.session_id
+            bill.session_id = sessions if len(sessions) == 1 else False
 
     @api.depends(
         "line_ids.energy_wh",
