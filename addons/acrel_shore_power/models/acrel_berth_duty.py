@@ -130,7 +130,9 @@ class AcrelBerthCall(models.Model):
             ),
         }
         if because in ("short_stay", "excused", "long_stay") and rule.legal_basis:
-            return f"{sentences[because]} ({rule.legal_basis})"
+            return self.env._(
+                "%(reason)s (%(basis)s)", reason=sentences[because], basis=rule.legal_basis
+            )
         return sentences[because]
 
     @api.depends("obligation", "state", "connection_ids.power_on_at")

@@ -16,8 +16,13 @@ class AcrelBill(models.Model):
         readonly=True,
         index="btree_not_null",
         ondelete="restrict",
+        groups="acrel_shore_power.group_viewer",
     )
-    berth_call_id = fields.Many2one(related="shore_connection_id.call_id", string="Berth Call")
+    berth_call_id = fields.Many2one(
+        related="shore_connection_id.call_id",
+        string="Berth Call",
+        groups="acrel_shore_power.group_viewer",
+    )
 
     @api.model
     def _bill_values(self, sessions):

@@ -15,6 +15,9 @@ class AcrelShoreConnection(models.Model):
     _inherit = "acrel.shore.connection"
 
     alarm_text = fields.Char("Alarm", compute="_compute_alarm_text", compute_sudo=True)
+    live_kwh = fields.Float(
+        "Energy Now (kWh)", digits=(12, 2), compute="_compute_live_kwh", compute_sudo=True
+    )
     invoice_id = fields.Many2one("account.move", compute="_compute_invoice_id")
 
     @api.depends("session_ids.alarm_message", "session_ids.alarm_due_at", "session_ids.state")
@@ -34,6 +37,12 @@ class AcrelShoreConnection(models.Model):
                 person=session._responsible().name or self.env._("the port"),
                 due=due.strftime("%Y-%m-%d %H:%M"),
             )
+
+    @api.depends("session_ids.state", "session_ids.energy_wh")
+    def _compute_live_kwh(self):
+        """Show what has been supplied until now, the running session included."""
+        for connection in self:
+            connection.live_kwh = units.kilo(sum(connection.session_ids.mapped("live_wh")))
 
     @api.depends("bill_ids.state")
     def _compute_invoice_id(self):

@@ -69,7 +69,7 @@ class Port(LinkRows):
             },
         )
         cls.company = company.with_env(cls.env)
-        cls.company.partner_id.tz = "Asia/Shanghai"
+        cls.company.partner_id.write({"tz": "Asia/Shanghai", "lang": "en_US"})
         cls.now = fields.Datetime.now()
         cls.hurry()
         cls.operator = cls.make_user("port_operator", "acrel_shore_power.group_operator")

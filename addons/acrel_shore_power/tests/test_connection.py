@@ -208,6 +208,9 @@ class TestHold(ShoreCase):
         self.link.reads(1100, self.now + timedelta(hours=5, minutes=1))
         self.assertFalse(self.connection.alarm_text)
         self.assertEqual(self.session.live_wh, 20000, "nothing is lost by the silence")
+        self.connection.invalidate_recordset(["live_kwh"])
+        self.assertEqual(self.connection.live_kwh, 20.0)
+        self.assertFalse(self.connection.energy_wh, "the record waits for the end")
 
     def test_guard_time(self):
         self.link.says(guard_tripped="time", guard_tripped_at=self.now + timedelta(hours=24))
