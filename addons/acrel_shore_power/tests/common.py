@@ -93,6 +93,7 @@ class Port(LinkRows):
             groups=groups,
             company_id=company.id,
             company_ids=[Command.set(company.ids)],
+            lang="en_US",
             **kwargs,
         )
 
