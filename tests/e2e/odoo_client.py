@@ -15,6 +15,7 @@ class OdooClient:
     def __init__(self, url: str, database: str, login: str, password: str):
         self.url = url
         self.http = requests.Session()
+        self._token: str | None = None
         answer = self._rpc("/web/session/authenticate", db=database, login=login, password=password)
         self.uid = answer["uid"]
 
@@ -29,7 +30,7 @@ class OdooClient:
         reply = answer.json()
         if "error" in reply:
             raise OdooError(reply["error"]["data"]["message"])
-        return reply["result"]
+        return reply.get("result")  # a method that returns nothing has none
 
     def call(self, model: str, method: str, *args, **kwargs):
         """Call a public method of a model, as a button of a form does."""
@@ -54,9 +55,11 @@ class OdooClient:
         return self.http.get(self.url + path, timeout=60)
 
     def submit(self, page: str, action: str, **fields) -> requests.Response:
-        """Send a form of a page, with the token that the page carries."""
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.page(page).text)
-        if not token:
-            raise OdooError(f"The page {page} has no form to send.")
-        data = {"csrf_token": token.group(1), **fields}
+        """Send a form, with the token of a page that has been open for some time already."""
+        if not self._token:
+            found = re.search(r'name="csrf_token" value="([^"]+)"', self.page(page).text)
+            if not found:
+                raise OdooError(f"The page {page} has no form to send.")
+            self._token = found.group(1)
+        data = {"csrf_token": self._token, **fields}
         return self.http.post(self.url + action, data=data, timeout=60)

@@ -41,12 +41,21 @@ class Driver:
         return session
 
     def ask_start(self, pile: str) -> int:
-        """Press start at a pile and return the session's id."""
+        """Open the page of a free pile, press start, and return the session's id."""
+        self.wait_until_free(pile)
+        return self.press_start(pile)
+
+    def wait_until_free(self, pile: str) -> None:
+        """Wait until the page of a pile offers to start."""
         page = f"/charging/p/{pile}"
         eventually(
             lambda: f'action="{page}/start"' in self.client.page(page).text,
             f"{pile} can be started",
         )
+
+    def press_start(self, pile: str) -> int:
+        """Press start on a page that is open already, and return the session's id."""
+        page = f"/charging/p/{pile}"
         answer = self.client.submit(page, f"{page}/start")
         assert answer.ok, answer.text
         return int(answer.url.rstrip("/").rpartition("/")[2])

@@ -100,9 +100,10 @@ def test_a_zero_or_missing_start_reading_never_becomes_the_lifetime_register(
     """Whatever the meter answers at the start, a session's energy is what flowed in it."""
     serial = network.serial("P003")
     lifetime = network.meter_state("P003")["register"]
+    driver.wait_until_free("P003")
     times = 2 if fault == "zero_register" else 0
     network.meter(do="fault", serial=serial, name=fault, value=times)
-    session = driver.ask_start("P003")
+    session = driver.press_start("P003")
     first = wait_for(network, session, "charging", "cancelled", "faulted", seconds=60)
     network.meter(do="clear", serial=serial)
     if first.state == "charging":
