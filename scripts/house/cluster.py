@@ -28,11 +28,9 @@ class Cluster:
         self.child: Child | None = None
         version = self.place.data / "PG_VERSION"
         major = int(version.read_text()) if version.exists() else None
-        # Programs that we unpack lie where the cluster's user can start them.
-        base = (
-            paths.LOCAL if self.place.base.is_relative_to(paths.LOCAL) else self.place.base.parent
-        )
-        self.programs = pg_programs.find_or_install(base, note, major)
+        # Programs that we unpack lie beside the clusters, where their user can start them.
+        home = self.place.base.parent.parent
+        self.programs = pg_programs.find_or_install(home, note, major)
 
     @property
     def host(self) -> Path:

@@ -78,7 +78,7 @@ def _install(pip: list[str], requirements: Path) -> None:
     environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
     with open(log, "w") as out:
         done = subprocess.run(
-            [*pip, "install", "--no-input", "--prefer-binary", "-r", requirements],
+            [*pip, "install", "--no-input", "--prefer-binary", "--no-compile", "-r", requirements],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
