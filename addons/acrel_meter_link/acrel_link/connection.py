@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 
 from . import commands, rtu
@@ -48,8 +49,8 @@ class Connection(asyncio.Protocol):
         self._begun: float | None = None  # since when a frame is incomplete
         self._rival: Connection | None = None  # waits until this connection proves to be dead
         self._waiting = False  # is such a rival itself
-        self._unstored = 0
-        self._hushed = False
+        self._unstored: set[bytes] = set()  # uploads that wait for their commit
+        self._paused = self._hushed = False
         self._alarms: dict[int, tuple[str, ...]] = {}
         self._handlers = {
             commands.REGISTER: self._registered_again,
@@ -79,9 +80,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Take the socket, if this peer may have one."""
         self._transport = transport
-        host, port = transport.get_extra_info("peername")[:2]
-        self.peer = f"{host}:{port}"
-        if not self._server.welcome(self, host):
+        name = transport.get_extra_info("peername")  # None when the peer is gone already
+        self.peer = f"{name[0]}:{name[1]}" if name else ""
+        if not name or not self._server.welcome(self, name[0]):
             self.closed = True
             transport.abort()
             return
@@ -145,6 +146,11 @@ class Connection(asyncio.Protocol):
         """Take no more bytes; what was received is still acknowledged."""
         if not self.closed:
             self._hushed = True
+            self._pause()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
             self._transport.pause_reading()
 
     def abuse(self, reason: str) -> None:
@@ -360,6 +366,9 @@ class Connection(asyncio.Protocol):
         self._store_upload(unit, upload, body)
 
     def _store_upload(self, unit: Unit, upload: Upload, body: bytes) -> None:
+        digest = blake2b(body, digest_size=16).digest()
+        if digest in self._unstored:
+            return  # sent again before its commit: an acknowledgement says not which it means
         stamp = self._context.clock.stamp()
         plan = upload.layout
         reading = Reading(
@@ -370,24 +379,24 @@ class Connection(asyncio.Protocol):
             plan.columns,
             plan.unpack(upload.data),
             plan.clock(upload.data, to_datetime(stamp).date()),
-            blake2b(body, digest_size=16).digest(),
+            digest,
             body,
         )
-        if not self._context.writer.add((reading,), self._upload_stored):
-            self._context.counters.dropped += 1  # not acknowledged, so the meter sends it again
-            return
-        self._unstored += 1
-        if self._unstored == UNSTORED_LIMIT:
-            self._transport.pause_reading()
+        if not self._context.writer.add((reading,), partial(self._upload_stored, digest)):
+            return  # not acknowledged, so the meter sends it again
+        self._unstored.add(digest)
+        if len(self._unstored) >= UNSTORED_LIMIT:
+            self._pause()
         unit.arrived(reading)
         if upload.outputs is not None:
             for output in unit.outputs:
                 output.relay_read(upload.outputs[output.spec.number - 1])
 
-    def _upload_stored(self) -> None:
-        self._unstored -= 1
+    def _upload_stored(self, digest: bytes) -> None:
+        self._unstored.discard(digest)
         if self.closed:
             return
         self._transport.write(ACKS[commands.UPLOAD])
-        if self._unstored == UNSTORED_LIMIT - 1 and not self._hushed:
+        if self._paused and len(self._unstored) < UNSTORED_LIMIT and not self._hushed:
+            self._paused = False
             self._transport.resume_reading()

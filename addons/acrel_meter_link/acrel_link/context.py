@@ -15,9 +15,7 @@ class Counters:
     """What the worker's row and the log tell."""
 
     connections: int = 0
-    readings: int = 0
     refused: int = 0
-    dropped: int = 0
 
 
 @dataclass

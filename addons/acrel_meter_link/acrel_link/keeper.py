@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+from time import monotonic
 
 import psycopg
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "acrel_link"
 WHOLE_EVERY = 12  # sweeps between looks at all wanted states
+LINKS_PAUSE = 1.0  # s between looks at master data for wake-ups
 ALIVE_SECONDS = 30
 
 BEGIN = """
@@ -52,6 +54,7 @@ class Keeper:
         self._reads = Reads(context, server.unit)
         self._wake = asyncio.Event()
         self._sweeps = 0
+        self._lost = 0
 
     async def load(self) -> None:
         """Read what must be known before the first meter may register."""
@@ -93,14 +96,19 @@ class Keeper:
                 await _pause("Wake-ups are not heard", error, backoff.next())
 
     async def wake_ups(self) -> None:
-        """Act on each wake-up at once."""
+        """Act on each wake-up at once; master data, which changes rarely, is left to the sweep
+        when it was looked at just before.
+        """
+        looked = -LINKS_PAUSE
         while True:
             await self._wake.wait()
             self._wake.clear()
             try:
                 await self._context.master.refresh_wanted()
                 await self._reads.sweep()
-                await self._context.master.refresh_links()
+                if monotonic() - looked >= LINKS_PAUSE:
+                    looked = monotonic()
+                    await self._context.master.refresh_links()
             except AWAY as error:
                 await _pause("A wake-up waits", error, self._context.settings.sweep)
 
@@ -137,6 +145,13 @@ class Keeper:
         await self._reads.sweep()
         await self._server.leases.sweep()
         await self._server.candidates.write()
+        if context.writer.lost > self._lost:
+            log.error(
+                "%d readings were not kept, because too many wait for PostgreSQL; uploads among "
+                "them are not acknowledged and come again.",
+                context.writer.lost - self._lost,
+            )
+            self._lost = context.writer.lost
         lag, context.writer.lag_ms = context.writer.lag_ms, 0
         await context.control.fetch(
             SEEN,

@@ -62,6 +62,10 @@ UPDATE acrel_link_live l SET online = false, closed_at = n.closed_at, seen_at = 
        AS n (link_id, epoch, seen_at, closed_at)
  WHERE l.link_id = n.link_id AND l.epoch = n.epoch
 """
+STOPPED = """
+UPDATE acrel_link_live SET online = false, closed_at = clock_timestamp()
+ WHERE worker_id = %s AND online
+"""
 SEEN_EVERY = 6  # sweeps
 
 
@@ -105,7 +109,8 @@ class Leases:
                 self._context.worker_id,
             ),
         )
-        self._unclaimed = [line for line in self._unclaimed if line not in lines]
+        done = set(lines)
+        self._unclaimed = [line for line in self._unclaimed if line not in done and not line.closed]
         outputs = [
             output.id
             for line in newest.values()
@@ -132,7 +137,11 @@ class Leases:
                     f"It registered with SIM card {line.registration.iccid or 'none'}; it was "
                     f"{iccid} before.",
                 )
-            if not line.closed:
+            if line.closed:
+                # it went while it was claimed
+                now = self._context.clock.now()
+                self._ended.append((link_id, epoch, line.seen_at, now))
+            else:
                 line.claimed(epoch)
 
     async def _take_over(self, outputs: list[int]) -> None:
@@ -171,8 +180,4 @@ class Leases:
 
     async def close(self) -> None:
         """Write that every connection of this process is gone, at its stop."""
-        for line in self._online():
-            self.end(line)
-        if self._ended:
-            rows = tuple(map(list, zip(*self._ended, strict=True)))
-            await self._context.control.fetch(CLOSED, rows)
+        await self._context.control.fetch(STOPPED, (self._context.worker_id,))

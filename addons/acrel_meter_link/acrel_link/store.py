@@ -102,7 +102,10 @@ VALUES (%s, %s, %s, %s, %s)
 
 @dataclass(slots=True)
 class Statement:
-    """One statement that follows the readings of its batch; `done` is told its row count."""
+    """One statement that follows the readings of its batch.
+
+    `done` is told the first value that it returned, or how many rows it changed; 0 when refused.
+    """
 
     sql: str
     arguments: Sequence[Any] | dict
@@ -295,7 +298,8 @@ class Writer:
                 stored = (await cursor.fetchone())[0]
             for statement in statements:
                 await cursor.execute(statement.sql, statement.arguments)
-                counts.append(cursor.rowcount)
+                told = await cursor.fetchone() if cursor.description else None
+                counts.append(told[0] if told else cursor.rowcount)
         self.stored += stored
         return counts
 

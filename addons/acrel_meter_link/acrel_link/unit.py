@@ -147,8 +147,7 @@ class Unit:
             plan.clock(got, to_datetime(stamp).date()),
             frame=got,
         )
-        if not self._context.writer.add((reading,)):
-            self._context.counters.dropped += 1
+        self._context.writer.add((reading,))
         self.arrived(reading)
         done(reading, None)
 
@@ -169,7 +168,6 @@ class Unit:
 
     def arrived(self, reading: Reading) -> None:
         """Check a reading, from a poll or an upload, and hand it to the outputs."""
-        self._context.counters.readings += 1
         register = reading.get("e_forward")
         known = self._context.master.registers.get(self.spec.id)
         if register is not None:

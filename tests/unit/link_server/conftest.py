@@ -7,6 +7,7 @@ from itertools import count
 
 import psycopg
 import pytest
+import uvloop
 from psycopg import sql
 
 from house.cluster import PORT, Cluster
@@ -52,3 +53,8 @@ def bed(cluster: Cluster) -> Iterator[Bed]:
     bed.close()
     with admin(cluster) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run on the loop that the process itself runs on."""
+    return {"uvloop": uvloop.new_event_loop}

@@ -334,3 +334,28 @@ async def test_attempts_are_one_row_a_revision(bed, ids, fleet):
         "both rows",
     )  # fmt: skip
     assert [row[:3] for row in rows] == [("close", "done", "desired"), ("open", "done", "desired")]
+
+
+async def test_an_output_is_not_written_under_a_lost_epoch(bed, ids):
+    """Another process claimed the link; the sweep, which would find out too, is far away."""
+    async with bed.link(sweep=3600) as link, bed.fleet(link) as fleet:
+        row = await until(lambda: bed.live(ids[2]), "the output was seen")
+        await until(lambda: bed.row("acrel_link_live", "link_id", ids[0]), "the claim")
+        bed.admin.execute("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
+        connections = fleet.state(SERIAL)["connections"]
+        bed.want(ids[2], "open")
+        await until(
+            lambda: fleet.state(SERIAL)["connections"] > connections, "its connection was closed"
+        )
+        await live_until(bed, ids[2], confirmed_revision=1)
+        assert bed.live(ids[2])["change"] > row["change"]
+
+
+async def test_a_close_is_not_sent_under_a_lost_epoch(bed, ids):
+    async with bed.link(sweep=3600) as link, bed.fleet(link) as fleet:
+        await until(lambda: bed.live(ids[2]), "the output was seen")
+        fleet.fault(SERIAL, "vanish", 1)
+        bed.admin.execute("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
+        bed.want(ids[2], "closed")
+        await close(bed, ids[2])
+        assert relay_writes(fleet) == [True]

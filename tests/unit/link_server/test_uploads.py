@@ -55,11 +55,20 @@ async def test_an_upload_is_stored_before_it_is_acknowledged(bed, ids, peer):
 
 
 async def test_the_same_upload_is_stored_once_and_acknowledged_each_time(bed, ids, peer):
-    peer.send(upload(1000), upload(1000))
-    assert await acknowledged(peer) and await acknowledged(peer)
-    peer.send(upload(1000))
-    assert await acknowledged(peer)
+    for _ in range(3):
+        peer.send(upload(1000))
+        assert await acknowledged(peer)
     assert bed.readings(ids[1]) == 1
+
+
+async def test_an_upload_repeated_before_its_commit_is_acknowledged_once(bed, ids, peer):
+    """An acknowledgement bears no number: a second one would be taken for the next upload's."""
+    peer.send(upload(1000), upload(1000), upload(1001))
+    assert await acknowledged(peer) and await acknowledged(peer)
+    assert bed.readings(ids[1]) == 2
+    peer.send(commands.build_time_request(SERIAL))
+    while (frame := await peer.frame()).command != commands.TIME:
+        assert frame.command != commands.UPLOAD
 
 
 async def test_many_uploads_in_one_segment_are_all_stored(bed, ids, peer):
