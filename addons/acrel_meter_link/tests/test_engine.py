@@ -125,6 +125,14 @@ class TestEngine(LinkCase):
         self.assertFalse(self.events("engine_error"))
         self.assertIsNone(self.mark(self.meter))
 
+    def test_errors_of_the_database_go_through_the_helper(self):
+        def work(meter):
+            raise psycopg2.errors.DeadlockDetected("in each other's way")
+
+        with self.assertRaises(psycopg2.errors.DeadlockDetected), self.env.cr.savepoint():
+            self.engine._each(self.meter, work)
+        self.assertFalse(self.events("engine_error"))
+
     def test_helper_isolates_records(self):
         def work(meter):
             meter.name = "touched"

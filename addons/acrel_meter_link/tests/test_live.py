@@ -24,6 +24,16 @@ class TestLive(LinkCase):
         live = meter._live()[meter.id]
         self.assertEqual((live.e_forward, live.p, live.ub), (100, 1_500, None))
 
+    def test_meter_by_the_ratios_of_now(self):
+        self.installation.write({"ct": 7, "date_to": self.now - timedelta(days=1)})
+        self.hear(self.meter, e_forward=100)
+        self.assertEqual(self.meter.energy_kwh, 1.0)
+        self.env["acrel.installation"].create(
+            {"meter_id": self.meter.id, "ct": 40, "date_from": self.now - timedelta(days=1)}
+        )
+        self.meter.invalidate_recordset()
+        self.assertEqual(self.meter.energy_kwh, 40.0)
+
     def test_connection(self):
         Link = self.env["acrel.link"]
         mine = [("id", "=", self.link.id)]
