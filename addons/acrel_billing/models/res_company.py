@@ -95,20 +95,18 @@ class ResCompany(models.Model):
             if company.chart_template != CHART:
                 raise UserError(company._acrel_other_chart_sentence())
             loader = self.env["account.chart.template"].sudo().with_company(company)
-            sources = {
-                "account.account": loader._get_acrel_billing_accounts(),
-                "account.journal": loader._get_acrel_billing_journals(),
-                "account.tax": loader._get_acrel_billing_taxes(),
-            }
             missing = {
                 model: {
                     xmlid: values
                     for xmlid, values in records.items()
                     if not loader.ref(xmlid, raise_if_not_found=False)
                 }
-                for model, records in sources.items()
+                for model, records in company._acrel_chart_records(loader).items()
             }
             loader._load_data({model: records for model, records in missing.items() if records})
+            loader._load_translations(
+                companies=company, template_data=company._acrel_chart_records(loader)
+            )
             references = loader._get_acrel_billing_company()[company.id]
             company.write(
                 {
@@ -117,6 +115,14 @@ class ResCompany(models.Model):
                     if not company[name] and (record := loader.ref(xmlid, raise_if_not_found=False))
                 }
             )
+
+    def _acrel_chart_records(self, loader):
+        """Return what charging adds to the chart, as the chart's loader takes it."""
+        return {
+            "account.account": loader._get_acrel_billing_accounts(),
+            "account.journal": loader._get_acrel_billing_journals(),
+            "account.tax": loader._get_acrel_billing_taxes(),
+        }
 
     def _acrel_accounting_missing(self):
         """Return the sentence that says what the books still need; empty when they are ready."""

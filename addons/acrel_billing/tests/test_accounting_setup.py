@@ -61,6 +61,22 @@ class TestAccountingSetup(TransactionCase):
         self.assertEqual(self.company.acrel_service_tax_id, chosen, "what was chosen stays")
         self.assertEqual(self.company.acrel_journal_id, loader.ref("acrel_journal_charging"))
 
+    def test_names_are_in_the_languages_of_the_company(self):
+        self.env["res.lang"]._activate_lang("zh_CN")
+        self.load(self.company)
+        loader = self.env["account.chart.template"].with_company(self.company)
+        self.company.acrel_journal_id = False
+        loader.ref("acrel_journal_charging").unlink()
+        self.company._acrel_setup_accounting()
+        for xmlid, name in (
+            ("acrel_journal_charging", "充电"),
+            ("acrel_account_output_vat", "应交增值税-销项税额"),
+            ("acrel_tax_charging_13", "充电价内税13%"),
+        ):
+            record = loader.ref(xmlid)
+            self.assertEqual(record.with_context(lang="zh_CN").name, name)
+            self.assertNotEqual(record.with_context(lang="en_US").name, name)
+
     def counts(self):
         return [
             self.env[model].search_count([("company_id", "=", self.company.id)])
