@@ -71,9 +71,8 @@ class AcrelSession(models.Model):
             self.installation_id._forget_accounted()
             self._end_faulted(read_at, flag_implausible=True, **values)
             return
-        limited = (
-            max(start, min(register, self.billed_register_limit)) if self.has_guard else register
-        )
+        limit = self.billed_register_limit if self.has_guard else register
+        limited = max(start, min(register, limit))
         self.env["acrel.energy.outside"]._account_session(self, limited, register, read_at)
         self._set_state(
             "finished",
