@@ -43,6 +43,7 @@
     "post_init_hook": "post_init_hook",
     "demo": [
         "demo/tariff.xml",
+        "demo/people.xml",
     ],
     "assets": {
         "web.assets_backend": [

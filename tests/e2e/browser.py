@@ -5,13 +5,14 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from house import chromium, paths
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1440, "height": 900}}
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @contextmanager
@@ -47,6 +48,9 @@ def person(browser: Browser, device: dict, url: str, language: str = "en-US"):
     page.on("pageerror", lambda error: errors.append(str(error)))
     try:
         yield page
+    except BaseException:
+        picture(page, "failed")
+        raise
     finally:
         context.close()
     assert not errors, errors
