@@ -7,11 +7,13 @@ is a convention of the firmware. A block is therefore known by profile, id and l
 when it is none of those; so is one whose CRC is wrong.
 """
 
+from operator import itemgetter
+from struct import Struct
 from typing import NamedTuple
 
 from .crc import crc16, seal
 from .errors import BlockError, BodyError
-from .registers import BY_NAME, OUTPUT_BLOCK, Block, Layout, layout
+from .registers import BY_NAME, OUTPUT_BLOCK, Layout, layout
 from .serials import SERIAL_SIZE, build_serial, parse_serial
 
 _OPEN, _DATA, _CLOSE = b"[[", b"((", b"))]]"
@@ -111,11 +113,17 @@ class Upload(NamedTuple):
 
 def parse_upload(body: bytes, profile: str = "adw300") -> Upload:
     """Return what command 91 says; blocks that cannot be trusted are in `refused`, as sentences."""
+    shape = _shapes.get((profile, len(body), body[:2] == _OPEN))
+    if shape is not None and (upload := shape.parse(body)) is not None:
+        return upload
+    return _parse_slowly(body, profile)
+
+
+def _parse_slowly(body: bytes, profile: str) -> Upload:
     serial, blocks = split_blocks(body)
     rules = PROFILES[profile]
-    found: list[Block] = []
-    data, refused = [], []
-    values: dict[str, bytes] = {}
+    accepted: list[tuple[BlockRule, bytes]] = []
+    refused = []
     seen: set[str] = set()
     slave = -1
     for block in blocks:
@@ -131,22 +139,98 @@ def parse_upload(body: bytes, profile: str = "adw300") -> Upload:
             continue
         slave = block.slave
         seen.add(block.id)
-        if rule.kind == READING:
-            found.append((rule.start, len(registers) // 2))
-            data.append(registers)
-        else:
-            values[rule.kind] = registers
-    outputs = values.get(OUTPUTS)
+        accepted.append((rule, registers))
+    if accepted and not refused:
+        if len(_shapes) >= _MOST_SHAPES:
+            _shapes.clear()
+        _shapes[profile, len(body), serial is None] = _Shape(serial, blocks, accepted)
+    found = [
+        (rule.start, len(registers) // 2) for rule, registers in accepted if rule.kind == READING
+    ]
+    values = {rule.kind: registers for rule, registers in accepted}
     return Upload(
         serial,
         slave,
         layout(*found) if found else None,
-        b"".join(data),
+        b"".join(registers for rule, registers in accepted if rule.kind == READING),
         _number(values.get(SIGNAL), signed=True),
         _number(values.get(SEQUENCE), signed=False),
-        (bool(outputs[1] & 1), bool(outputs[3] & 1)) if outputs else None,
+        _switches(values.get(OUTPUTS)),
         tuple(refused),
     )
+
+
+class _Shape:
+    """Where everything stands in the uploads of one firmware: they differ in their values only.
+
+    An upload is looked at block by block once; the next one like it is cut by one struct, its
+    unchanging parts are compared, its CRCs checked. What does not fit goes the slow way.
+    """
+
+    __slots__ = (
+        "_fields",
+        "_fixed",
+        "_fixed_values",
+        "_layout",
+        "_payloads",
+        "_readings",
+        "_slave",
+        "_struct",
+    )
+
+    def __init__(
+        self,
+        serial: str | None,
+        blocks: list[RawBlock],
+        accepted: list[tuple[BlockRule, bytes]],
+    ):
+        formats = ["0s" if serial is None else f"{SERIAL_SIZE}s"]
+        at = 0 if serial is None else SERIAL_SIZE
+        fixed: list[bytes] = []
+        self._payloads: list[slice] = []
+        for block in blocks:
+            head = _OPEN + block.id.encode("ascii") + _DATA
+            formats.append(f"{len(head) + 3}s{len(block.payload) - 5}s2x4s")
+            fixed += (head + block.payload[:3], _CLOSE)
+            at += len(head)
+            self._payloads.append(slice(at, at + len(block.payload)))
+            at += len(block.payload) + len(_CLOSE)
+        self._struct = Struct("".join(formats))
+        # fields: serial, then head, registers and end of each block
+        fields = range(1, 3 * len(blocks) + 1)
+        self._fixed = itemgetter(*(field for field in fields if field % 3 != 2))
+        self._fixed_values = tuple(fixed)
+        kinds = [rule.kind for rule, _ in accepted]
+        places = {kind: 3 * number + 2 for number, kind in enumerate(kinds)}
+        self._fields = tuple(places.get(kind) for kind in (SIGNAL, SEQUENCE, OUTPUTS))
+        self._readings = [3 * number + 2 for number, kind in enumerate(kinds) if kind == READING]
+        found = [(rule.start, len(data) // 2) for rule, data in accepted if rule.kind == READING]
+        self._layout = layout(*found) if found else None
+        self._slave = blocks[0].slave
+
+    def parse(self, body: bytes) -> Upload | None:
+        """Return an upload of this shape, or None when it is of another."""
+        fields = self._struct.unpack(body)
+        if self._fixed(fields) != self._fixed_values:
+            return None
+        for payload in self._payloads:
+            if crc16(body[payload]):
+                return None
+        signal, sequence, outputs = self._fields
+        return Upload(
+            parse_serial(fields[0]) if fields[0] else None,
+            self._slave,
+            self._layout,
+            b"".join([fields[place] for place in self._readings]),
+            _number(fields[signal], signed=True) if signal else None,
+            _number(fields[sequence], signed=False) if sequence else None,
+            _switches(fields[outputs]) if outputs else None,
+            (),
+        )
+
+
+_MOST_SHAPES = 256
+_shapes: dict[tuple[str, int, bool], _Shape] = {}
 
 
 def _rule(rules: tuple[BlockRule, ...], name: str, count: int) -> BlockRule:
@@ -154,6 +238,10 @@ def _rule(rules: tuple[BlockRule, ...], name: str, count: int) -> BlockRule:
         if rule.id == name and rule.least <= count <= rule.most:
             return rule
     raise BlockError(f"Block {name} of {count} registers is none that this meter's profile knows.")
+
+
+def _switches(registers: bytes | None) -> tuple[bool, bool] | None:
+    return (bool(registers[1] & 1), bool(registers[3] & 1)) if registers else None
 
 
 def _number(registers: bytes | None, *, signed: bool) -> int | None:

@@ -37,7 +37,7 @@ def test_same_frames_however_the_stream_is_cut(stream, places):
 
 
 @given(st.data())
-@settings(max_examples=250)
+@settings(max_examples=500)
 def test_same_frames_however_a_stream_of_noise_is_cut(data):
     """With no patience, so that nearly every stream becomes strict somewhere."""
     stream, places = data.draw(streams), data.draw(cuts)

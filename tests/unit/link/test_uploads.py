@@ -3,11 +3,13 @@
 from datetime import date, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from acrel_link.crc import seal
 from acrel_link.errors import BodyError
 from acrel_link.frames import Decoder, encode
-from acrel_link.uploads import build_upload, parse_upload, split_blocks
+from acrel_link.uploads import _parse_slowly, build_upload, parse_upload, split_blocks
 
 SERIAL = "12306130940002"
 SERIAL_20 = SERIAL.encode() + bytes(6)
@@ -110,6 +112,33 @@ def test_a_block_that_cannot_be_trusted_is_refused_alone(second, message):
     assert message in upload.refused[0]
     assert columns(upload)["ua"] == 2301
     assert "e_forward" not in columns(upload)
+
+
+NB_UPLOAD = build_upload(SERIAL, 1, [INSTANT, ENERGIES, words(-67), words(9), words(1, 0)])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(NB_UPLOAD) - 1), st.integers(1, 255)), max_size=3),
+    st.binary(min_size=88, max_size=88),
+)
+def test_an_upload_of_a_known_shape_is_read_as_if_it_were_the_first(changes, registers):
+    parse_upload(NB_UPLOAD)
+    sound = build_upload(
+        "9" * 14, 1, [registers[:76], registers[76:], words(-9), words(10), words(0, 1)]
+    )
+    assert outcome(parse_upload, sound) == outcome(_parse_slowly, sound)
+    assert parse_upload(sound).data == registers
+    broken = bytearray(NB_UPLOAD)
+    for place, change in changes:
+        broken[place] ^= change
+    assert outcome(parse_upload, bytes(broken)) == outcome(_parse_slowly, bytes(broken))
+
+
+def outcome(parse, body: bytes):
+    try:
+        return parse(body, "adw300")
+    except BodyError as error:
+        return str(error)
 
 
 def test_an_upload_without_a_reading():

@@ -14,7 +14,11 @@ from .options import Options
 
 BACKOFF = 0.2, 5.0  # s before the first and any later attempt to connect again
 NO_SUCH_REGISTER = 2
-UPLOAD_BLOCKS = {"nb": ((0x0014, 38), (0x003C, 6)), "4g": ((0x000E, 46), (0x003C, 40))}
+# By profile; an NB upload also has its number, before the outputs.
+UPLOAD_BLOCKS = {
+    "nb": ((0x0014, 38), (0x003C, 6), (0x01BF, 1), (0x01C2, 2)),
+    "4g": ((0x000E, 46), (0x003C, 40)),
+}
 
 
 class Client:
@@ -287,17 +291,10 @@ class _Session(asyncio.Protocol):
             return
         now, device, client = time.time_ns(), self._device, self._client
         zero = device.faults.zero_register is not None and device.faults.take("zero_register")
-        blocks = [
-            device.read(now, start, count, shown_zero=zero)
-            for start, count in UPLOAD_BLOCKS[self._options.profile]
-        ]
+        blocks = device.read_blocks(now, UPLOAD_BLOCKS[self._options.profile], shown_zero=zero)
         if self._options.profile == "nb":
             client.sequence = (client.sequence + 1) % 0x10000
-            blocks += (
-                device.read(now, 0x01BF, 1),
-                client.sequence.to_bytes(2, "big"),
-                device.read(now, 0x01C2, 2),
-            )
+            blocks.insert(3, client.sequence.to_bytes(2, "big"))
             serial = client.serial
         else:
             serial = None

@@ -5,7 +5,7 @@ state is brought forward when somebody looks. Energy is an integer of W·ns, so 
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
@@ -48,6 +48,7 @@ class Device:
         self._energy = energy  # W·ns that were ever drawn, in simulated time
         self._rest = 0  # of the division by the speed's denominator
         self._image = Image()
+        self._second = -1  # that the image's clock shows
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
         self.on_relay: Callable[[bool], None] | None = None
 
@@ -141,10 +142,23 @@ class Device:
 
     def read(self, now: int, start: int, count: int, *, shown_zero: bool = False) -> bytes | None:
         """Return the bytes of registers, or None where the meter has none of them."""
+        self._look(now, shown_zero)
+        return self._image.read(start, count)
+
+    def read_blocks(
+        self, now: int, blocks: Iterable[tuple[int, int]], *, shown_zero: bool = False
+    ) -> list[bytes]:
+        """Return blocks of registers that the meter has, all of one moment."""
+        self._look(now, shown_zero)
+        return [self._image.read(start, count) for start, count in blocks]
+
+    def _look(self, now: int, shown_zero: bool) -> None:
         self.advance(now)
         self._image.measure(self._measured(now, shown_zero))
-        self._image.set_bytes(CLOCK, self._clock_bytes(now))
-        return self._image.read(start, count)
+        second = (now + self.clock_offset) // NS
+        if second != self._second:
+            self._second = second
+            self._image.set_bytes(CLOCK, _clock_bytes(second))
 
     def write(self, now: int, start: int, values: tuple[int, ...]) -> bool:
         """Write registers; False where they cannot be written."""
@@ -164,12 +178,6 @@ class Device:
             self._drive(now)
         return True
 
-    def _clock_bytes(self, now: int) -> bytes:
-        local = datetime.fromtimestamp((now + self.clock_offset) // NS, LOCAL)
-        return bytes(
-            (local.second, local.minute, local.hour, local.day, local.month, local.year % 100)
-        )
-
     def _measured(self, now: int, shown_zero: bool) -> Measured:
         energy = 0 if shown_zero else self.register(now) - int(self.faults.backwards or 0)
         slot = now // SLOT
@@ -183,3 +191,8 @@ class Device:
             frequency=4998 + (slot + self._seed) % 5,
             energy=max(energy, 0),
         )
+
+
+def _clock_bytes(second: int) -> bytes:
+    local = datetime.fromtimestamp(second, LOCAL)
+    return bytes((local.second, local.minute, local.hour, local.day, local.month, local.year % 100))
