@@ -28,6 +28,7 @@ class BillingCase(ChargingCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.company = cls.env.company
+        cls.speak_english()
         if cls.company.chart_template != CHART:
             cls.env["account.chart.template"].try_loading(CHART, cls.company, install_demo=False)
         cls.company._acrel_setup_accounting()
@@ -42,6 +43,14 @@ class BillingCase(ChargingCase):
         if cls.rich:
             cls.top_up(cls.rich)
         cls.midnight = datetime.combine(date.today() - timedelta(days=2), datetime.min.time())
+
+    @classmethod
+    def speak_english(cls):
+        """Let pages and records come in the source language, whatever the database speaks."""
+        cls.env["res.lang"]._activate_lang("en_US")
+        cls.env["ir.default"].set("res.partner", "lang", "en_US")
+        people = cls.driver | cls.operator | cls.env.ref("base.public_user")
+        (people.partner_id | cls.company.partner_id).lang = "en_US"
 
     @classmethod
     def make_tariff(cls, day, activate=True, **values):
