@@ -65,7 +65,7 @@ class Candidates:
         known = [serial for serial in new if serial in self._context.master.links]
         rows = {serial: row for serial, row in new.items() if serial not in known}
         if rows:
-            await self._context.control.fetch(
+            await self._context.keeping.fetch(
                 WRITE,
                 (
                     list(rows),
@@ -75,7 +75,7 @@ class Candidates:
                     [row.attempts for row in rows.values()],
                 ),
             )
-            await self._context.control.fetch(TRIM, (MOST,))
+            await self._context.keeping.fetch(TRIM, (MOST,))
         for serial, row in new.items():
             if self._new.get(serial) is row:
                 del self._new[serial]

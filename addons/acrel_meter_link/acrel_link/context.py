@@ -20,12 +20,15 @@ class Counters:
 
 @dataclass
 class Context:
-    """Settings, time, the writer, the second database connection, master data, events."""
+    """Settings, time, the writer, the other database connections, events, master data."""
 
     settings: Settings
     clock: Clock
     writer: Writer
     control: Database
+    """What a command waits for: wanted states and claims of attempts."""
+    keeping: Database
+    """What nothing waits for: sweeps, leases, master data."""
     incidents: Incidents
     master: Master
     counters: Counters = field(default_factory=Counters)

@@ -59,7 +59,7 @@ class Keeper:
     async def load(self) -> None:
         """Read what must be known before the first meter may register."""
         await self._context.master.load()
-        for kind, link, meter, output in await self._context.control.fetch(
+        for kind, link, meter, output in await self._context.keeping.fetch(
             LASTING, (list(LINK_KINDS),)
         ):
             self._context.incidents.found(kind, Subject(link, meter, output))
@@ -67,7 +67,7 @@ class Keeper:
     async def begin(self) -> None:
         """Write the row of this process."""
         host, port = self._server.address
-        rows = await self._context.control.fetch(
+        rows = await self._context.keeping.fetch(
             BEGIN,
             (f"link {os.getpid()}", socket.gethostname(), os.getpid(), f"{host}:{port}"),
         )
@@ -139,7 +139,7 @@ class Keeper:
         context, counters = self._context, self._context.counters
         self._sweeps += 1
         whole = self._sweeps % WHOLE_EVERY == 0
-        await context.control.follow_clock()
+        await context.keeping.follow_clock()
         await context.master.refresh_links()
         await context.master.refresh_wanted(sweep=True, whole=whole)
         await self._reads.sweep()
@@ -153,7 +153,7 @@ class Keeper:
             )
             self._lost = context.writer.lost
         lag, context.writer.lag_ms = context.writer.lag_ms, 0
-        await context.control.fetch(
+        await context.keeping.fetch(
             SEEN,
             (
                 counters.connections,
@@ -164,13 +164,13 @@ class Keeper:
             ),
         )
         if self._sweeps % WHOLE_EVERY == 1:
-            await context.control.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
+            await context.keeping.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
 
     async def stop(self) -> None:
         """Write that this process and its connections ended."""
         await self._server.leases.close()
         await self._server.candidates.write()
-        await self._context.control.fetch(
+        await self._context.keeping.fetch(
             STOP,
             (
                 self._context.writer.stored,

@@ -96,7 +96,7 @@ class Leases:
             return
         newest = {line.link.id: line for line in lines}
         facts = [(line, line.registration) for line in newest.values()]
-        rows = await self._context.control.fetch(
+        rows = await self._context.keeping.fetch(
             CLAIM,
             (
                 list(newest),
@@ -125,7 +125,7 @@ class Leases:
             for output in meter.outputs
         ]
         if outputs:
-            await self._context.control.fetch(INTERRUPTED, (outputs,))
+            await self._context.keeping.fetch(INTERRUPTED, (outputs,))
         if foreign:
             await self._take_over(foreign)
         for link_id, epoch, _, iccid in rows:
@@ -147,7 +147,7 @@ class Leases:
     async def _take_over(self, outputs: list[int]) -> None:
         """Read what another process did since this one started to outputs that are its own now."""
         master = self._context.master
-        for output_id, change, *values in await self._context.control.fetch(
+        for output_id, change, *values in await self._context.keeping.fetch(
             OTHERS_LIVE, (outputs,)
         ):
             if change <= master.changes.get(output_id, -1):
@@ -155,29 +155,29 @@ class Leases:
             live = master.live_of(output_id)
             for name, value in zip(LIVE_COLUMNS, values, strict=True):
                 setattr(live, name, value)
-        for meter_id, register in await self._context.control.fetch(OTHERS_METERS, (outputs,)):
+        for meter_id, register in await self._context.keeping.fetch(OTHERS_METERS, (outputs,)):
             master.registers[meter_id] = max(register, master.registers.get(meter_id, 0))
 
     async def sweep(self) -> None:
         """Write who is gone and who was seen; end connections whose epoch is not the newest."""
         if self._ended:
             ended = self._ended.copy()
-            await self._context.control.fetch(CLOSED, tuple(map(list, zip(*ended, strict=True))))
+            await self._context.keeping.fetch(CLOSED, tuple(map(list, zip(*ended, strict=True))))
             del self._ended[: len(ended)]
         lines = [line for line in self._online() if line.epoch is not None]
         if not lines:
             return
         links, epochs = [line.link.id for line in lines], [line.epoch for line in lines]
-        held = {row[0] for row in await self._context.control.fetch(HELD, (links, epochs))}
+        held = {row[0] for row in await self._context.keeping.fetch(HELD, (links, epochs))}
         for line in lines:
             if line.link.id not in held:
                 line.lost_epoch()
         if self._sweeps % SEEN_EVERY == 0:
-            await self._context.control.fetch(
+            await self._context.keeping.fetch(
                 SEEN, (links, epochs, [line.seen_at for line in lines])
             )
         self._sweeps += 1
 
     async def close(self) -> None:
         """Write that every connection of this process is gone, at its stop."""
-        await self._context.control.fetch(STOPPED, (self._context.worker_id,))
+        await self._context.keeping.fetch(STOPPED, (self._context.worker_id,))

@@ -125,7 +125,8 @@ ORDER BY meter_id, number
 class Master:
     """The cache; `on_links` and `on_wanted` are told what changed."""
 
-    database: Database
+    control: Database
+    keeping: Database
     links: dict[str, LinkSpec] = field(default_factory=dict)
     wanted: dict[int, Wanted] = field(default_factory=dict)
     live: dict[int, Live] = field(default_factory=dict)
@@ -146,24 +147,24 @@ class Master:
 
     async def _load_live(self) -> None:
         """Read once what this process itself writes from now on."""
-        rows = await self.database.fetch(
+        rows = await self.keeping.fetch(
             f"SELECT output_id, change, {', '.join(LIVE_COLUMNS)} FROM acrel_output_live"
         )
         self.live = {row[0]: Live(*row[2:]) for row in rows}
         self.changes = {row[0]: row[1] for row in rows}
-        rows = await self.database.fetch(
+        rows = await self.keeping.fetch(
             "SELECT meter_id, e_forward FROM acrel_meter_live WHERE e_forward IS NOT NULL"
         )
         self.registers = dict(rows)
 
     async def refresh_links(self) -> None:
         """Read links, meters and outputs again when any of them changed."""
-        fingerprint = (await self.database.fetch(FINGERPRINT))[0]
+        fingerprint = (await self.keeping.fetch(FINGERPRINT))[0]
         if fingerprint == self._fingerprint:
             return
-        links = await self.database.fetch(LINKS)
-        meters = await self.database.fetch(METERS)
-        outputs = await self.database.fetch(OUTPUTS)
+        links = await self.keeping.fetch(LINKS)
+        meters = await self.keeping.fetch(METERS)
+        outputs = await self.keeping.fetch(OUTPUTS)
         of_meter: dict[int, list[OutputSpec]] = {}
         for output_id, meter_id, number, feedback_input in outputs:
             of_meter.setdefault(meter_id, []).append(
@@ -188,7 +189,7 @@ class Master:
         after a greater one: rows are read from where the marks stood two seconds ago, and the
         sweep, which reads from an older mark, and now and then all, catches what took longer.
         """
-        rows = await self.database.fetch(
+        rows = await self.control.fetch(
             f"SELECT {WANTED_COLUMNS} FROM acrel_output_wanted WHERE change > %s",
             [-1 if whole else self._since(SWEEP_BACK if sweep else WAKE_BACK)],
         )

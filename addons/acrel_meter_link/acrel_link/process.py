@@ -28,8 +28,9 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     writer = Writer(settings, clock)
     control = Database(settings.dsn, "control", clock)
     incidents = Incidents(writer, clock)
-    master = Master(control)
-    context = Context(settings, clock, writer, control, incidents, master)
+    keeping = Database(settings.dsn, "keeping", clock)
+    master = Master(control, keeping)
+    context = Context(settings, clock, writer, control, keeping, incidents, master)
     writer.on_refused = lambda reading, reason: incidents.note(
         "reading_refused", Subject(meter=reading.meter_id), f"A reading was refused: {reason}"
     )
@@ -106,6 +107,7 @@ async def serving(
         server.close()
         await context.writer.disconnect()
         await context.control.close()
+        await context.keeping.close()
         failed.cancel()
 
 

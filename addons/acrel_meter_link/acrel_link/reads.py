@@ -41,8 +41,8 @@ class Reads:
 
     async def sweep(self) -> None:
         """Start what is queued, end what waited too long."""
-        await self._context.control.fetch(EXPIRE)
-        for command_id, meter_id in await self._context.control.fetch(QUEUED):
+        await self._context.keeping.fetch(EXPIRE)
+        for command_id, meter_id in await self._context.keeping.fetch(QUEUED):
             unit = self._unit_of(meter_id)
             if unit is None or unit.epoch is None or command_id in self._running:
                 continue
@@ -55,7 +55,7 @@ class Reads:
     async def _read(self, command_id: int, unit: Unit) -> None:
         try:
             claim = (command_id, unit.link_id, unit.epoch)
-            if not await self._context.control.fetch(CLAIM, claim):
+            if not await self._context.keeping.fetch(CLAIM, claim):
                 return
         except AWAY as error:
             log.warning("A read could not be claimed: %s", error)
