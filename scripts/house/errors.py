@@ -15,6 +15,14 @@ def exit_code(main: Callable[[], int]) -> int:
     except Refused as refusal:
         print(f"\n{refusal}", file=sys.stderr, flush=True)
         return 2
+    except PermissionError as error:
+        print(
+            f"\n{error.filename} may not be used by this user; where another user made .local/, start "
+            "as that user, or remove the folder.",
+            file=sys.stderr,
+            flush=True,
+        )
+        return 2
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr, flush=True)
         return 130

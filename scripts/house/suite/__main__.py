@@ -1,6 +1,7 @@
 """Runs the parts of the suite inside the virtual environment."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from .report import Report, counts
 def main(chosen: Sequence[str]) -> int:
     """Run the parts, tell the outcome, leave no process behind."""
     adopt_orphans()
+    _forget_settings()
     reports: list[Report] = []
     try:
         with stopping_on_signals(), contextlib.ExitStack() as stack:
@@ -27,6 +29,14 @@ def main(chosen: Sequence[str]) -> int:
     left = end_orphans()
     expected.check(reports)
     return _tell(reports, left)
+
+
+def _forget_settings() -> None:
+    """Leave behind what was set for `scripts/run`, so that it decides nothing in the suite."""
+    ours = ("ACREL_", "ODOO_", "PG")
+    kept = {"ACREL_CACHE", "ODOO_HOME", bootstrap.STEPS_DONE}
+    for name in [name for name in os.environ if name.startswith(ours) and name not in kept]:
+        del os.environ[name]
 
 
 def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.ExitStack) -> None:
