@@ -155,7 +155,7 @@ class AcrelSession(models.Model):
         version = self.tariff_version_id
         if not version:
             return payload
-        bill = self.sudo().bill_id
+        bill = self.env["acrel.bill"] if self.is_live else self.sudo().bill_id
         fen = bill.gross_fen if bill else self._spent().fen
         period = pricing.period_of(fields.Datetime.now(), version._priced(), self._zone())
         kinds = dict(version.period_ids._fields["kind"]._description_selection(self.env))
