@@ -17,8 +17,8 @@ def exit_code(main: Callable[[], int]) -> int:
         return 2
     except PermissionError as error:
         print(
-            f"\n{error.filename} may not be used by this user; where another user made .local/, start "
-            "as that user, or remove the folder.",
+            f"\n{error.filename} may not be used by this user; where another user made .local/, "
+            "start as that user, or remove the folder.",
             file=sys.stderr,
             flush=True,
         )
