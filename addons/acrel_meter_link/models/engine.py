@@ -100,7 +100,7 @@ class AcrelEngine(models.AbstractModel):
             SQL("SELECT %s, %s FROM %s WHERE %s = ANY(%s)", key, counter, live, key, ids)
         )
         reached = dict(self.env.cr.fetchall())
-        records = self.env[model].with_context(active_test=False).browse(reached).exists()
+        records = self.env[model].browse(reached).exists()
         alone = self._failing(model) & records
         failed = self._each(alone, hook)
         rest = records - alone
@@ -205,7 +205,7 @@ class AcrelEngine(models.AbstractModel):
         ids = [
             int(name.rpartition(",")[2]) for name in names if name and name.startswith(f"{model},")
         ]
-        return self.env[model].with_context(active_test=False).browse(ids).exists()
+        return self.env[model].browse(ids).exists()
 
     @api.model
     def _end_failures(self, records):

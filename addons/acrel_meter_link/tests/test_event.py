@@ -42,13 +42,16 @@ class TestEvent(LinkCase):
 
     def announce(self):
         """Announce, and return what was sent to whom: (channel, message type, payload)."""
-        self.env["bus.bus"].search([]).unlink()
+        Bus = self.env["bus.bus"]
+        before = Bus.search([], order="id desc", limit=1).id
         self.env["acrel.event"]._announce()
         self.env.cr.precommit.run()
-        return [
+        sent = [
             (tuple(json.loads(row.channel)[1:]), *json.loads(row.message).values())
-            for row in self.env["bus.bus"].search([], order="id")
+            for row in Bus.search([("id", ">", before)], order="id")
         ]
+        # Odoo says other things to new users in the same moment
+        return [one for one in sent if one[1] in ("acrel_event", "simple_notification")]
 
     def partner(self, user):
         return ("res.partner", user.partner_id.id)
