@@ -35,6 +35,7 @@ class Child:
         self.name = name
         self.log = log
         self.stop_signal = stop_signal
+        self.asked = False
         paths.make(log.parent)
         mother = os.getpid()
 
@@ -78,10 +79,16 @@ class Child:
         lines = [line for line in self.output().splitlines() if line.strip()]
         return " / ".join(lines[-3:])[-600:]
 
+    def ask_to_stop(self) -> None:
+        """Ask it to end, once: a second request would make Odoo drop what it is finishing."""
+        if self.running() and not self.asked:
+            self.asked = True
+            self.process.send_signal(self.stop_signal)
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Ask it to end; after the time given, end it and all it started."""
+        self.ask_to_stop()
         if self.running():
-            self.process.send_signal(self.stop_signal)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -17,8 +17,7 @@ READY_SECONDS = 120
 class Stack:
     """Starts the shipped commands on one database and stops them again.
 
-    Each `start_…` returns when the process is ready; `stop` ends all of them, the last started
-    first. A process can be started, stopped or killed alone, as the faults of the tests need it.
+    Each `start_…` returns when the process is ready; `stop` ends all of them. A process can be started, stopped or killed alone, as the faults of the tests need it.
     """
 
     def __init__(
@@ -112,6 +111,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop every process that still runs."""
+        for child in reversed(self.children):
+            child.ask_to_stop()
         while self.children:
             self.children.pop().stop()
 
