@@ -17,7 +17,8 @@ READY_SECONDS = 120
 class Stack:
     """Starts the shipped commands on one database and stops them again.
 
-    Each `start_…` returns when the process is ready; `stop` ends all of them. A process can be started, stopped or killed alone, as the faults of the tests need it.
+    Each `start_…` returns when the process is ready; `stop` ends all of them. A process can be
+    started, stopped or killed alone, as the faults of the tests need it.
     """
 
     def __init__(
