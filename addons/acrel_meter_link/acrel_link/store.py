@@ -248,11 +248,12 @@ class Writer:
 
     async def _gather(self) -> None:
         """Give the readings of other connections a moment to join the batch."""
-        full = len(self._queue) > 1
-        if full or self._closing or self._urgent.is_set():
+        waited = max(0, self._clock.stamp() - self._queue[0].since) / 1e6
+        left = self._settings.flush_time - waited
+        if left <= 0 or len(self._queue) > 1 or self._closing or self._urgent.is_set():
             return
         try:
-            async with asyncio.timeout(self._settings.flush_time):
+            async with asyncio.timeout(left):
                 await self._urgent.wait()
         except TimeoutError:
             return
