@@ -13,26 +13,21 @@ class AcrelMeter(models.Model):
     def _on_readings(self):
         """Override to follow the sessions of these meters, and energy that no session owns."""
         result = super()._on_readings()
-        sessions = self.env["acrel.session"].search(
-            [("meter_id", "in", self.ids), ("state", "in", LIVE_STATES)]
-        )
-        sessions._advance_all()
-        (self - sessions.meter_id)._account_idle()
+        self.env["acrel.session"]._advance_due(meters=self)
+        self._account_idle()
         return result
 
     @api.model
     def _on_tick(self):
         """Override to bring all live sessions as far as time alone brings them."""
         result = super()._on_tick()
-        sessions = self.env["acrel.session"].search([("state", "in", LIVE_STATES)])
-        sessions._advance_all()
+        self.env["acrel.session"]._advance_due()
         return result
 
     def _account_idle(self):
         """Record at once what piles without a session drew, when it is more than they may."""
-        if not self:
-            return
         self.env["acrel.installation"].flush_model()
+        self.env["acrel.session"].flush_model(["state", "installation_id"])
         threshold = self.env["acrel.energy.outside"]._threshold_wh()
         self.env.cr.execute(
             """

@@ -14,12 +14,14 @@ class AcrelOutput(models.Model):
     def _on_observed(self):
         """Override to follow the sessions of these outputs, and late openings after their end."""
         result = super()._on_observed()
-        sessions = self.env["acrel.session"].search(
-            [("output_id", "in", self.ids), ("state", "in", LIVE_STATES)]
-        )
-        sessions._advance_all()
-        (self - sessions.output_id)._account_late_opening()
+        self.env["acrel.session"]._advance_due(outputs=self)
+        (self - self._live_sessions().output_id)._account_late_opening()
         return result
+
+    def _live_sessions(self):
+        """Return the sessions that hold these outputs."""
+        sessions = self.env["acrel.session"].sudo()
+        return sessions.search([("output_id", "in", self.ids), ("state", "in", LIVE_STATES)])
 
     def _account_late_opening(self):
         """Record what flowed between the end of a session and the contactor's late opening."""
@@ -42,11 +44,7 @@ class AcrelOutput(models.Model):
         """Override to leave to its session what a session holds."""
         result = super()._check_by_hand(wanted)
         for output in self:
-            session = (
-                self.env["acrel.session"]
-                .sudo()
-                .search([("output_id", "=", output.id), ("state", "in", LIVE_STATES)], limit=1)
-            )
+            session = output._live_sessions()
             if session:
                 raise UserError(
                     self.env._(

@@ -269,7 +269,7 @@ class AcrelSession(models.Model):
             self.env["acrel.engine"]._end_failures(self)
         self._message_log(body=self._state_message(old))
         self._on_state(old)
-        self._send_live(force=True)
+        self._send_live()
 
     def _state_label(self, state):
         """Return the state's name in the user's language."""

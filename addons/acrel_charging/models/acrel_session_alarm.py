@@ -54,7 +54,7 @@ class AcrelSession(models.Model):
                 note=note,
                 user_id=responsible.id,
             )
-        self._send_live(force=True)
+        self._send_live()
 
     def _responsible(self):
         """Return the person who decides about this session."""

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from ..guard import Guard
+from . import acrel_session_live
+from .acrel_session import LIVE_STATES
 
 CLOSE_SECONDS = 30
 # The link confirms a close within its 30 s; the rest is for its last write to arrive here.
@@ -13,6 +16,25 @@ CONFIRM = timedelta(seconds=CLOSE_SECONDS + 10)
 # A close that failed is tried again by the link; after this time a driver is told.
 RETRY = timedelta(seconds=15)
 STUCK = timedelta(minutes=10)
+
+# Sessions whose meter or output has news, whose meter is silent, or that are on their way.
+DUE_READS = ["state", "pile_id", "meter_id", "output_id", "start_at"]
+DUE_QUERY = """
+    SELECT session.id
+      FROM acrel_session session
+      JOIN acrel_pile pile ON pile.id = session.pile_id
+      LEFT JOIN acrel_meter_live heard ON heard.meter_id = session.meter_id
+      LEFT JOIN acrel_output_live seen ON seen.output_id = session.output_id
+      LEFT JOIN acrel_session_live followed ON followed.session_id = session.id
+     WHERE session.state = ANY(%(states)s) AND %(scope)s
+       AND (session.state <> 'charging'
+            OR seen.state IS DISTINCT FROM 'closed'
+            OR seen.guard_tripped IS NOT NULL
+            OR (heard.received_at > followed.read_at AND followed.told_at <= %(told_before)s)
+            OR GREATEST(session.start_at, heard.received_at)
+               <= %(now)s - pile.silence_minutes * interval '1 minute')
+     ORDER BY session.id
+"""
 
 
 class AcrelSession(models.Model):
@@ -140,39 +162,56 @@ class AcrelSession(models.Model):
 
     # === what the engine calls ===
 
-    def _advance_all(self):
-        """Bring live sessions as far as what is known allows; each in its own savepoint."""
-        if not self:
+    @api.model
+    def _advance_due(self, meters=None, outputs=None):
+        """Bring live sessions, all or those of some meters or outputs, as far as is known.
+
+        Each in its own savepoint. Most passes have nothing to do for most sessions: the database
+        picks those that something may have to be done for.
+        """
+        due = self._due(meters, outputs)
+        if not due:
             return
-        observed = self.output_id._observed()
-        heard = self.meter_id._live()
-        followed = self._live_rows()
-        known = {
-            session: (
+        observed = due.output_id._observed()
+        heard = due.meter_id._live()
+        followed = due._live_rows()
+
+        def advance(session):
+            session._in_company_language()._advance(
                 observed[session.output_id.id],
                 heard.get(session.meter_id.id),
                 followed.get(session.id),
             )
-            for session in self
-        }
-        due = self.filtered(lambda session: session._is_due(*known[session]))
-        self.env["acrel.engine"]._each(
-            due, lambda session: session._in_company_language()._advance(*known[session])
+
+        done = due - self.env["acrel.engine"]._each(due, advance)
+        # in one go, beside the savepoints: each of them would write its messages alone
+        done.filtered(
+            lambda session: (
+                session.is_live
+                and session._is_news(heard.get(session.meter_id.id), followed.get(session.id))
+            )
+        )._send_live()
+
+    @api.model
+    def _due(self, meters, outputs):
+        """Return the live sessions for which something may have to be done now."""
+        self.flush_model(DUE_READS)
+        self.env["acrel.pile"].flush_model(["silence_minutes"])
+        now = self._now()
+        rows = self.env.execute_query(
+            SQL(
+                DUE_QUERY,
+                states=list(LIVE_STATES),
+                now=now,
+                told_before=now - acrel_session_live.PACE,
+                scope=_scope(meters, outputs),
+            )
         )
+        return self.browse(row[0] for row in rows)
 
     def _in_company_language(self):
         """Return the session in the language in which its company keeps its records."""
         return self.with_context(lang=self.company_id.partner_id.lang or self.env.lang)
-
-    def _is_due(self, observed, heard, followed):
-        """Tell cheaply whether anything may have to be done; most passes have nothing to do."""
-        return (
-            self.state != "charging"
-            or observed.state != "closed"
-            or bool(observed.guard_tripped)
-            or (self._is_news(heard, followed) and self._is_paced(followed))
-            or self._is_silent(heard)
-        )
 
     def _advance(self, observed, heard, followed):
         """Bring one session as far as what is known allows; repeating it changes nothing."""
@@ -339,3 +378,12 @@ class AcrelSession(models.Model):
             return False
         readings = self.meter_id._registers_between(self.stop_requested_at, now)
         return bool(readings) and now - readings[0][0] >= STUCK
+
+
+def _scope(meters, outputs):
+    """Return the condition that narrows sessions to those of some meters or outputs."""
+    if meters is not None:
+        return SQL("session.meter_id = ANY(%s)", meters.ids)
+    if outputs is not None:
+        return SQL("session.output_id = ANY(%s)", outputs.ids)
+    return SQL("TRUE")

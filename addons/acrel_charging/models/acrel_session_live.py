@@ -11,7 +11,7 @@ from odoo.addons.acrel_meter_link.fields import BigInteger
 from .. import units
 from .acrel_session import LIVE_STATES
 
-# Screens are told about once a second; a meter that speaks more often is followed at that pace.
+# Screens are told about once a second; a meter that speaks more often is followed at this pace.
 PACE = timedelta(seconds=1)
 DRIVER_MESSAGE = "acrel_session"
 STAFF_MESSAGE = "acrel_session_staff"
@@ -85,10 +85,6 @@ class AcrelSession(models.Model):
         """Tell whether the meter has said something that the session has not followed yet."""
         return bool(heard) and (followed is None or heard.received_at > followed.read_at)
 
-    def _is_paced(self, followed):
-        """Tell whether screens may be told again."""
-        return followed is None or self._now() - followed.told_at >= PACE
-
     def _now(self):
         """Return the time with its fraction, as readings carry it."""
         return datetime.now(UTC).replace(tzinfo=None)
@@ -100,9 +96,7 @@ class AcrelSession(models.Model):
         known = followed.register if followed else self.start_register
         register = max(known, heard.e_forward)
         power_w = (heard.p or 0) * self.unit_wh // 10
-        followed = self._write_live(register, power_w, heard.received_at)
-        self._send_live()
-        return followed
+        return self._write_live(register, power_w, heard.received_at)
 
     def _write_live(self, register, power_w, read_at):
         """Write the live row and return it; Wh stop growing at the limit, as the bill does."""
@@ -158,25 +152,28 @@ class AcrelSession(models.Model):
             "warnings": self.flag_text or "",
         }
 
-    def _send_live(self, force=False):
-        """Send the payload to the driver's open pages and to the screens of staff."""
-        if not force and not self.is_live:
-            return
-        if self.driver_id:
-            lang = self.driver_id.lang or self.env.lang
-            self.driver_id._bus_send(DRIVER_MESSAGE, self.with_context(lang=lang)._live_payload())
-        self.env["bus.bus"]._sendone(
-            (self.company_id, STAFF_CHANNEL),
-            STAFF_MESSAGE,
-            {
-                "session_id": self.id,
-                "pile_id": self.pile_id.id,
-                "state": self.state,
-                "wh": self.live_wh,
-                "power_kw": self.live_power_kw,
-                "read_ms": _epoch_ms(self.live_read_at),
-            },
-        )
+    def _send_live(self):
+        """Send the payloads to the drivers' open pages and to the screens of staff."""
+        by_company = {}
+        for session in self:
+            driver = session.driver_id
+            if driver:
+                told = session.with_context(lang=driver.lang or self.env.lang)
+                driver._bus_send(DRIVER_MESSAGE, told._live_payload())
+            by_company.setdefault(session.company_id, []).append(
+                {
+                    "session_id": session.id,
+                    "pile_id": session.pile_id.id,
+                    "state": session.state,
+                    "wh": session.live_wh,
+                    "power_kw": session.live_power_kw,
+                    "read_ms": _epoch_ms(session.live_read_at),
+                }
+            )
+        for company, sessions in by_company.items():
+            self.env["bus.bus"]._sendone(
+                (company, STAFF_CHANNEL), STAFF_MESSAGE, {"sessions": sessions}
+            )
 
 
 def _epoch_ms(moment):

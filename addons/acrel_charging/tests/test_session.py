@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import psycopg2
@@ -280,3 +281,21 @@ class TestSession(ChargingCase):
                 "ended": False,
             },
         )
+
+    def test_screens_are_told(self):
+        session = self.charge(1000, at=self.ago(minutes=10))
+        self.env.flush_all()
+        self.env["bus.bus"].search([]).unlink()
+        self.meter_says(self.pile, 1123)
+        self.engine_pass()
+        self.env.cr.precommit.run()
+        messages = {}
+        for row in self.env["bus.bus"].search([]):
+            message = json.loads(row.message)
+            messages[message["type"]] = (json.loads(row.channel), message["payload"])
+        channel, payload = messages["acrel_session"]
+        self.assertEqual(channel[1:], ["res.partner", self.driver.partner_id.id])
+        self.assertEqual((payload["session_id"], payload["kwh"]), (session.id, "1.23"))
+        channel, payload = messages["acrel_session_staff"]
+        self.assertEqual(channel[1:], ["res.company", self.env.company.id, "acrel_charging"])
+        self.assertEqual([one["wh"] for one in payload["sessions"]], [1230])

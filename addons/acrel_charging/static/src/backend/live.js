@@ -8,15 +8,15 @@ const PACE_MS = 1000;
 /**
  * Call back about once a second while sessions bring news.
  *
- * @param {(message: object) => boolean} concerns whether a message is of interest
+ * @param {(session: object) => boolean} concerns whether a session's news are of interest
  * @param {() => Promise} refresh
  */
 export function useLiveSessions(concerns, refresh) {
     const bus = useService("bus_service");
     let timer = null;
     let running = false;
-    const onMessage = (message) => {
-        if (timer || !concerns(message)) {
+    const onMessage = ({ sessions }) => {
+        if (timer || !sessions.some(concerns)) {
             return;
         }
         timer = setTimeout(async () => {

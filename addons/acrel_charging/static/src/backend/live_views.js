@@ -22,7 +22,7 @@ export class LiveFormController extends FormController {
     setup() {
         super.setup();
         useLiveSessions(
-            (message) => message.session_id === this.model.root.resId,
+            (session) => session.session_id === this.model.root.resId,
             () => this.model.root.load()
         );
     }

@@ -49,13 +49,14 @@ export class PowerCurve extends Component {
         this.chart = drawCurve(this.canvas.el, this.points);
     }
 
-    onMessage(message) {
-        if (message.session_id !== this.sessionId || !message.read_ms) {
+    onMessage({ sessions }) {
+        const news = sessions.find((session) => session.session_id === this.sessionId);
+        if (!news?.read_ms) {
             return;
         }
         const data = this.chart.data.datasets[0].data;
-        if (!data.length || data[data.length - 1].x < message.read_ms) {
-            data.push({ x: message.read_ms, y: message.power_kw });
+        if (!data.length || data[data.length - 1].x < news.read_ms) {
+            data.push({ x: news.read_ms, y: news.power_kw });
             this.chart.update("none");
         }
     }
