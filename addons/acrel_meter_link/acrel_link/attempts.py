@@ -19,7 +19,7 @@ SELECT %(meter)s::integer, w.output_id, 'close', 'desired', 'sent', w.wanted_at,
 {_CLAIM} RETURNING id
 """
 CLAIM_AGAIN = f"""
-UPDATE acrel_command c SET attempts = c.attempts + 1, sent_at = clock_timestamp()
+UPDATE acrel_command c SET state = 'sent', attempts = c.attempts + 1, sent_at = clock_timestamp()
 {_CLAIM} AND c.id = %(command)s RETURNING c.id
 """
 FINISH = """

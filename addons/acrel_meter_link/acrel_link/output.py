@@ -46,7 +46,7 @@ class Output:
         self._started: tuple[int, Reading] | None = None  # revision, reading before its first try
         self._ends = Ends(context, meter_id)
         self._current = Current(context, self._subject)
-        self._refused: int | None = None  # the revision whose failure was told
+        self._told: tuple[int, Action] | None = None  # what was told of which revision
         self._guard = Guard(
             context, self.live, self._subject, lambda: self.wanted, self._guard_tripped
         )
@@ -378,15 +378,15 @@ class Output:
 
     def _done(self) -> None:
         self.live.error = self.live.error_at = None
-        self._refused = None
+        self._told = None
         self._backoff.reset()
 
     def _stand_by(self, action: Action) -> None:
         """Tell once why nothing is done although something should be."""
         wanted = self.wanted
-        if action is Action.NOTHING or self._refused == wanted.revision:
+        if action is Action.NOTHING or self._told == (wanted.revision, action):
             return
-        self._refused = wanted.revision
+        self._told = (wanted.revision, action)
         if action is Action.EXPIRED:
             text = "The close was not carried out before its time limit and is not sent any more."
             self._context.incidents.note("close_expired", self._subject, text)
