@@ -157,8 +157,7 @@ def desk_sees_the_session(network: Network, chromium, session: int) -> None:
 def accountant_posts(network: Network, chromium, gross: int) -> None:
     """The accountant posts the day's bills and reads the entry."""
     accountant = network.client("accountant")
-    bills = accountant.search("acrel.bill", [("state", "=", "posted")])
-    accountant.call("acrel.bill", "action_post_now", bills)
+    accountant.call("acrel.bill.posting", "action_post_now")
     posted_ties(network, gross)
     (move,) = network.rows(
         """SELECT m.id FROM account_move m JOIN account_move_line l ON l.move_id = m.id
