@@ -31,6 +31,7 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
     shutil.rmtree(cluster.place.socket, ignore_errors=True)
     shutil.rmtree(cluster.place.base.parent)
+    cluster.log.unlink()
 
 
 def admin(cluster: Cluster) -> psycopg.Connection:
