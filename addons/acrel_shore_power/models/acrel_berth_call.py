@@ -62,7 +62,7 @@ class AcrelBerthCall(models.Model):
     expected_arrival = fields.Datetime(required=True, tracking=True)
     expected_departure = fields.Datetime(required=True, tracking=True)
     arrived_at = fields.Datetime("Berthed", copy=False, tracking=True)
-    departed_at = fields.Datetime("Departed", copy=False, tracking=True)
+    departed_at = fields.Datetime("Departure", copy=False, tracking=True)
     begin_at = fields.Datetime("From", compute="_compute_span", store=True, index=True)
     end_at = fields.Datetime("To", compute="_compute_span", store=True)
 

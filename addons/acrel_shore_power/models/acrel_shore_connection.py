@@ -129,7 +129,7 @@ class AcrelShoreConnection(models.Model):
     vessel_name = fields.Char("Ship Name", compute="_compute_record_names", store=True)
     berth_name = fields.Char(compute="_compute_record_names", store=True)
     berthed_at = fields.Datetime(related="call_id.arrived_at", string="Berthed", store=True)
-    departed_at = fields.Datetime(related="call_id.departed_at", string="Departed", store=True)
+    departed_at = fields.Datetime(related="call_id.departed_at", string="Departure", store=True)
     power_on_at = fields.Datetime(
         "Shore Power From", compute="_compute_record", store=True, index=True
     )
