@@ -23,7 +23,7 @@ from house.settings import free_port
 from house.stack import Stack
 from house.stage import Stage
 
-METERS, SESSIONS = 600, 200
+METERS, SESSIONS = 1000, 200
 WARM_UP = 5.0
 POLL, UPLOAD = 144, 145
 COPY_ROWS = 2000
