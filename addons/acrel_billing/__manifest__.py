@@ -41,6 +41,7 @@
         "views/wallet_menus.xml",
     ],
     "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
     "demo": [
         "demo/tariff.xml",
         "demo/people.xml",

@@ -1,7 +1,5 @@
 """Invoices on request, for posted bills, without counting a bill twice."""
 
-from itertools import groupby
-
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
@@ -31,7 +29,6 @@ class AcrelBill(models.Model):
     )
     invoice_id = fields.Many2one(
         comodel_name="account.move",
-        string="Invoice",
         compute="_compute_accounting",
         compute_sudo=True,
     )
@@ -110,11 +107,8 @@ class AcrelBill(models.Model):
             postings._post_waiting(company, date, late)
             bills.invalidate_recordset(["posting_item_ids"])
         daily = bills.posting_item_ids.filtered(lambda item: item.live and item.kind == "daily")
-        for posting, items in groupby(
-            daily.sorted(lambda item: item.posting_id.id), lambda item: item.posting_id
-        ):
-            lines = bills.env["acrel.bill.line"].union(*(item.bill_line_id for item in items))
-            posting._reverse_lines(lines, date)
+        for posting, items in daily.grouped("posting_id").items():
+            posting._reverse_lines(items.bill_line_id, date)
         invoice = bills._post_document("out_invoice", partner or bills.partner_id, date)
         return invoice.with_env(self.env)
 

@@ -143,7 +143,6 @@ class AcrelBillPosting(models.Model):
             [
                 {
                     "posting_id": posting.id,
-                    "kind": kind,
                     "bill_line_id": line.id,
                     "bill_id": line.bill_id.id,
                     "live": kind != "reversal",
@@ -187,11 +186,7 @@ class AcrelBillPostingItem(models.Model):
         index=True,
         ondelete="restrict",
     )
-    kind = fields.Selection(
-        selection=lambda self: self.env["acrel.bill.posting"]._fields["kind"].selection,
-        required=True,
-        readonly=True,
-    )
+    kind = fields.Selection(related="posting_id.kind", store=True, precompute=True)
     company_id = fields.Many2one(related="posting_id.company_id", store=True, index=True)
     currency_id = fields.Many2one(related="company_id.currency_id")
     bill_line_id = fields.Many2one(

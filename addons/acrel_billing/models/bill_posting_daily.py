@@ -78,7 +78,7 @@ class AcrelBillPosting(models.Model):
         cron = self.env["ir.cron"]
         companies = (
             self.env["res.company"]
-            .search([])
+            .search([("acrel_journal_id", "!=", False)])
             .filtered(lambda company: not company._acrel_accounting_missing())
         )
         work = [

@@ -125,8 +125,9 @@ class PaymentTransaction(models.Model):
 
     def _post_process(self):
         """Override of `payment` to make a refund payable again that the provider did not pay."""
-        super()._post_process()
+        result = super()._post_process()
         self._acrel_refund_answered()
+        return result
 
     def _acrel_refund_answered(self):
         """Tell the refund when the provider has said no."""

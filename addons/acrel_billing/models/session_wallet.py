@@ -30,7 +30,6 @@ class AcrelSession(models.Model):
     hold_ids = fields.One2many(
         comodel_name="acrel.wallet.hold",
         inverse_name="session_id",
-        string="Hold",
     )
     hold_amount = fields.Monetary(compute="_compute_hold_amount", compute_sudo=True)
 
@@ -40,10 +39,11 @@ class AcrelSession(models.Model):
 
     def _authorise(self):
         """Take the hold; raising undoes the start."""
-        super()._authorise()
+        result = super()._authorise()
         for session in self:
             if session.payment_mode == "prepaid":
                 session._take_hold()
+        return result
 
     def _take_hold(self):
         """Hold what the wallet has, at most the company's amount and at least its minimum."""
@@ -78,5 +78,6 @@ class AcrelSession(models.Model):
 
     def _on_state(self, old):
         """Release the hold of a session that was cancelled before it closed."""
-        super()._on_state(old)
+        result = super()._on_state(old)
         self.filtered(lambda session: session.state == "cancelled")._release_hold()
+        return result

@@ -155,9 +155,11 @@ class AcrelWalletEntry(models.Model):
 
     def write(self, vals):
         """Refuse: an entry is corrected by another one."""
-        raise UserError(
-            self.env._("Entries of a wallet are never changed. Book a correction instead.")
-        )
+        if vals:
+            raise UserError(
+                self.env._("Entries of a wallet are never changed. Book a correction instead.")
+            )
+        return super().write(vals)
 
     @api.ondelete(at_uninstall=False)
     def _unlink_never(self):

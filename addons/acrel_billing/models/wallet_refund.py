@@ -63,7 +63,6 @@ class AcrelWalletRefund(models.Model):
     hold_ids = fields.One2many(
         comodel_name="acrel.wallet.hold",
         inverse_name="refund_id",
-        string="Hold",
     )
     payment_id = fields.Many2one(comodel_name="account.payment", readonly=True, copy=False)
 

@@ -61,7 +61,7 @@ class TestTie(PostingCase):
 
     def some_bill(self):
         if not self.bills:
-            raise UserError("no bill yet")
+            raise UserError(self.env._("There is no bill yet."))
         return self.random.choice(list(self.bills))
 
     def check(self):

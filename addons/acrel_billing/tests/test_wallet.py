@@ -323,7 +323,7 @@ class TestWallet(BillingCase):
         clerk = self.clerk()
         wrong = [
             {"kind": "topup", "amount": 0, "journal_id": self.bank.id},
-            {"kind": "topup", "amount": 10},
+            {"kind": "topup", "amount": 10, "journal_id": False},
             {"kind": "refund", "amount": 100.01, "journal_id": self.bank.id},
             {"kind": "take", "amount": 100.01, "account_id": self.other.id},
             {"kind": "add", "amount": 1, "account_id": self.other.id, "note": False},

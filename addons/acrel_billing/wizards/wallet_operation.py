@@ -36,6 +36,10 @@ class AcrelWalletOperation(models.TransientModel):
         string="Bank or Cash",
         check_company=True,
         domain=[("type", "in", ("bank", "cash"))],
+        compute="_compute_journal_id",
+        store=True,
+        precompute=True,
+        readonly=False,
     )
     account_id = fields.Many2one(
         comodel_name="account.account",
@@ -50,6 +54,13 @@ class AcrelWalletOperation(models.TransientModel):
         wallets = self.env["acrel.wallet"]
         for operation in self:
             operation.available = wallets._of(operation.partner_id, operation.company_id).available
+
+    @api.depends("company_id")
+    def _compute_journal_id(self):
+        for wizard in self:
+            wizard.journal_id = self.env["account.journal"].search(
+                [("company_id", "=", wizard.company_id.id), ("type", "=", "bank")], limit=1
+            )
 
     def action_apply(self):
         """Book the operation and open the wallet."""

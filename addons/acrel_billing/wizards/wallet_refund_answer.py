@@ -31,6 +31,10 @@ class AcrelWalletRefundAnswer(models.TransientModel):
         string="Bank or Cash",
         check_company=True,
         domain=[("type", "in", ("bank", "cash"))],
+        compute="_compute_journal_id",
+        store=True,
+        precompute=True,
+        readonly=False,
     )
     date = fields.Date(required=True, default=fields.Date.context_today)
     topup_entry_id = fields.Many2one(
@@ -53,6 +57,13 @@ class AcrelWalletRefundAnswer(models.TransientModel):
                     entry.kind == "topup"
                     and entry.transaction_id.payment_id.amount_available_for_refund >= refund.amount
                 )
+            )
+
+    @api.depends("company_id")
+    def _compute_journal_id(self):
+        for wizard in self:
+            wizard.journal_id = self.env["account.journal"].search(
+                [("company_id", "=", wizard.company_id.id), ("type", "=", "bank")], limit=1
             )
 
     def action_apply(self):
