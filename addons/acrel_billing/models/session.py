@@ -180,8 +180,7 @@ class AcrelSession(models.Model):
             "view_mode": "form",
         }
 
-    def _priced_lines(self, version=None):
-        """Return the priced lines of an ended session, from stored readings."""
+    def _priced_lines(self, version):
+        """Return the priced lines of an ended session by a version, from stored readings."""
         self.ensure_one()
-        version = version or self.tariff_version_id
         return pricing.price(self._curve(), self.unit_wh, version._priced(), self._zone())
