@@ -38,7 +38,7 @@ class Databases:
             self.note("      installing Odoo's own modules (about a minute)")
             self._install(building, BASE_MODULES)
             self._set_up_company(building)
-            self._write_stamp(building, base_digest())
+            self.server.set_parameter(building, STAMP, base_digest())
 
     def make_demo(self, database: str, base: str | None = None) -> None:
         """Make a database with our add-ons and their demo data, on a clone of a base if any."""
@@ -51,7 +51,7 @@ class Databases:
                 self._set_up_company(building)
             self.note("      installing the add-ons with their demo data")
             self._install(building, our_addons(), demo=True)
-            self._write_stamp(building, addons_digest())
+            self.server.set_parameter(building, STAMP, addons_digest())
 
     def make_modules(self, database: str, modules: Sequence[str], base: str | None) -> None:
         """Make a database with some of Odoo's modules and nothing else, no company set up."""
@@ -63,7 +63,7 @@ class Databases:
             new = [name for name in modules if name not in present]
             self.note(f"      installing {', '.join(new)}")
             self._install(building, new)
-            self._write_stamp(building, modules_digest(modules))
+            self.server.set_parameter(building, STAMP, modules_digest(modules))
 
     def update(self, database: str) -> bool:
         """Update our add-ons in a database when their files changed since; say whether they had."""
@@ -77,7 +77,7 @@ class Databases:
             self._install(database, new, demo=True)
         if old:
             self._odoo(database, "-u", ",".join(old), fails="The add-ons cannot be updated")
-        self._write_stamp(database, addons_digest())
+        self.server.set_parameter(database, STAMP, addons_digest())
         return True
 
     def clone(self, template: str, database: str) -> None:
@@ -114,14 +114,6 @@ class Databases:
                 "SELECT value FROM ir_config_parameter WHERE key = %s", (STAMP,)
             ).fetchone()
         return row[0] if row else None
-
-    def _write_stamp(self, database: str, value: str) -> None:
-        with self.server.connect(database) as connection:
-            connection.execute(
-                "INSERT INTO ir_config_parameter (key, value) VALUES (%s, %s) "
-                "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (STAMP, value),
-            )
 
     def _under_construction(self, database: str) -> "_Construction":
         return _Construction(self, database)

@@ -66,6 +66,15 @@ class Server:
         with connection:
             yield connection
 
+    def set_parameter(self, database: str, key: str, value: str) -> None:
+        """Set one of Odoo's parameters while no Odoo that caches it runs on the database."""
+        with self.connect(database) as connection:
+            connection.execute(
+                "INSERT INTO ir_config_parameter (key, value) VALUES (%s, %s) "
+                "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+
     def exists(self, database: str) -> bool:
         """Say whether a database is there."""
         with self.connect() as connection:

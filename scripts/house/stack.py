@@ -57,6 +57,8 @@ class Stack:
 
     def start_odoo(self, *words: str, wait: bool = True) -> Child:
         """Start the Odoo server; unless told not to wait, it answers when this returns."""
+        # Links and the piles' QR codes carry this address.
+        self.odoo.server.set_parameter(self.database, "web.base.url", self.url)
         child = self._start(
             "Odoo",
             "server",
