@@ -58,7 +58,9 @@ class AcrelBill(models.Model):
     )
     posted_at = fields.Datetime(readonly=True, copy=False)
     line_ids = fields.One2many("acrel.bill.line", "bill_id", string="Lines")
-    session_ids = fields.Many2many("acrel.session", string="Sessions", compute="_compute_session_ids")
+    session_ids = fields.Many2many(
+        "acrel.session", string="Sessions", compute="_compute_session_ids"
+    )
     session_id = fields.Many2one(
         "acrel.session",
         string="Only Session",
