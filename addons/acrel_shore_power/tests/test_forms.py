@@ -23,7 +23,7 @@ class TestForms(ShoreCase):
         call.action_declare()
         call.action_berth()
         action = call.action_connect()
-        connections = as_operator[action["res_model"]].with_context(action["context"])
+        connections = as_operator[action["res_model"]].with_context(**action["context"])
         with Form(connections) as form:
             self.assertEqual(form.call_id, call)
             self.assertEqual(form.vessel_id, self.vessel)
