@@ -88,7 +88,7 @@ class AcrelBill(models.Model):
         copy=False,
         check_company=True,
     )
-    credit_ids = fields.One2many("acrel.bill", "reverses_id", string="Credit")
+    credit_ids = fields.One2many("acrel.bill", "reverses_id")
     is_credit = fields.Boolean(compute="_compute_is_credit", store=True)
     credit_reason = fields.Char(readonly=True, copy=False)
 

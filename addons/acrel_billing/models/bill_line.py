@@ -63,7 +63,7 @@ class AcrelBillLine(models.Model):
         help="The energy, counted once: on its electricity line only.",
     )
     price = fields.Float(string="Price (per kWh)", digits=(10, 4), required=True, aggregator=None)
-    tax_id = fields.Many2one("account.tax", string="Tax", ondelete="restrict")
+    tax_id = fields.Many2one("account.tax", ondelete="restrict")
     tax_rate = fields.Float(string="Tax (%)", digits=(7, 4), required=True, aggregator=None)
     gross_fen = BigInteger(string="Gross (fen)", required=True)
     net_fen = BigInteger(string="Net (fen)", required=True)

@@ -53,7 +53,7 @@ class AcrelSession(models.Model):
     )
     settlement_message = fields.Char(readonly=True, copy=False)
     bill_line_ids = fields.One2many("acrel.bill.line", "session_id", string="Bill Lines")
-    bill_id = fields.Many2one("acrel.bill", compute="_compute_bill_id", string="Bill")
+    bill_id = fields.Many2one("acrel.bill", compute="_compute_bill_id")
     amount = fields.Monetary(
         related="bill_id.amount_gross", string="Billed", groups="acrel_meter_link.group_viewer"
     )

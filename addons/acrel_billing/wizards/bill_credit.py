@@ -12,9 +12,7 @@ class AcrelBillCredit(models.TransientModel):
     bill_id = fields.Many2one("acrel.bill", required=True, readonly=True)
     company_id = fields.Many2one(related="bill_id.company_id")
     reason = fields.Char(required=True)
-    bill_again = fields.Boolean(
-        string="Bill Again", help="Make a new bill of the same sessions right away."
-    )
+    bill_again = fields.Boolean(help="Make a new bill of the same sessions right away.")
     tariff_version_id = fields.Many2one(
         "acrel.tariff.version",
         string="By the Prices of",
