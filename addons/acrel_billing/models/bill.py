@@ -141,9 +141,10 @@ class AcrelBill(models.Model):
 
     def _compute_access_url(self):
         """Give the bill's page on the portal."""
-        super()._compute_access_url()
+        result = super()._compute_access_url()
         for bill in self:
             bill.access_url = f"/my/bills/{bill.id}"
+        return result
 
     # === final once posted ===
 

@@ -56,9 +56,10 @@ class AcrelPile(models.Model):
 
     def _check_start(self, partner):
         """Refuse to sell what has no price; staff may start unsold sessions."""
-        super()._check_start(partner)
+        result = super()._check_start(partner)
         if partner:
             self._check_priced()
+        return result
 
     def _check_priced(self):
         """Refuse a pile without a tariff version in force; return that version."""

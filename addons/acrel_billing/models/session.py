@@ -104,12 +104,13 @@ class AcrelSession(models.Model):
 
     def _on_state(self, old):
         """Settle what has ended, in the transaction that ends it."""
-        super()._on_state(old)
+        result = super()._on_state(old)
         for session in self:
             if session.state == "finished":
                 session._settle()
             elif session.state in ("faulted", "cancelled"):
                 session._close_unbilled()
+        return result
 
     def _settles_alone(self):
         """Whether the session is billed when it ends; an add-on above may bill several together."""
