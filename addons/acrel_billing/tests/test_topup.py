@@ -1,10 +1,10 @@
 """Top-ups and refunds through Odoo's payment framework."""
 
-from unittest import SkipTest
 from unittest.mock import patch
 
 from lxml import html
 
+from odoo import Command
 from odoo.exceptions import UserError
 from odoo.tests import HttpCase, JsonRpcException, tagged
 from odoo.tools import mute_logger
@@ -13,25 +13,89 @@ from ..controllers.wallet import local_path
 from .common import BillingCase
 
 
+def extract_amount_data(_tx, data):
+    """Return what the test's provider says was paid; None leaves the check to the provider."""
+    return data.get("paid")
+
+
+def apply_updates(tx, data):
+    """Let the test's provider say how the payment ended."""
+    tx.provider_reference = f"test-{tx.reference}"
+    setters = {
+        "pending": tx._set_pending,
+        "done": tx._set_done,
+        "cancel": tx._set_canceled,
+        "error": lambda: tx._set_error("Refused by the bank"),
+    }
+    setters[data["state"]]()
+
+
+def compute_feature_support_fields(providers):
+    """Let the test's provider give money back."""
+    providers.update(
+        {
+            "support_express_checkout": False,
+            "support_manual_capture": None,
+            "support_refund": "partial",
+            "support_tokenization": False,
+        }
+    )
+
+
+def send_refund_request(tx):
+    """Let the test's provider pay a refund at once."""
+    tx._process("none", {"reference": tx.reference, "state": "done"})
+
+
 class TopupCase(BillingCase):
+    """Pays through a provider of its own, so that no provider add-on need be installed."""
+
     rich = 0
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.env.ref("base.CNY").active = True
-        cls.demo = cls.env["ir.module.module"]._get("payment_demo").state == "installed"
-        if not cls.demo:
-            raise SkipTest("These tests pay through payment_demo, which is not installed.")
-        cls.provider = cls.env.ref("payment.payment_provider_demo").sudo()
-        if cls.provider.company_id != cls.company:
-            cls.provider = cls.provider.copy({"company_id": cls.company.id})
-        bank = cls.env["account.journal"].search(
+        transactions = cls.env.registry["payment.transaction"]
+        for name, function in (
+            ("_extract_amount_data", extract_amount_data),
+            ("_apply_updates", apply_updates),
+            ("_send_refund_request", send_refund_request),
+        ):
+            cls.startClassPatcher(patch.object(transactions, name, function))
+        cls.startClassPatcher(
+            patch.object(
+                cls.env.registry["payment.provider"],
+                "_compute_feature_support_fields",
+                compute_feature_support_fields,
+            )
+        )
+        methods = cls.env.registry["account.payment.method"]
+        known = cls.env["account.payment.method"]._get_payment_method_information()
+        cls.startClassPatcher(
+            patch.object(
+                methods,
+                "_get_payment_method_information",
+                lambda _methods: {**known, "none": {"mode": "electronic", "type": ("bank",)}},
+            )
+        )
+        cls.env["account.payment.method"].create(
+            {"name": "Test", "code": "none", "payment_type": "inbound"}
+        )
+        cls.method = cls.env.ref("payment.payment_method_unknown")
+        cls.provider = cls.env["payment.provider"].create(
+            {
+                "name": "Test Provider",
+                "code": "none",
+                "company_id": cls.company.id,
+                "state": "test",
+                "is_published": True,
+                "payment_method_ids": [Command.set(cls.method.ids)],
+            }
+        )
+        cls.method.write({"active": True, "support_refund": "partial"})
+        cls.provider.journal_id = cls.env["account.journal"].search(
             [("type", "=", "bank"), ("company_id", "=", cls.company.id)], limit=1
         )
-        cls.provider.write({"state": "test", "is_published": True, "journal_id": bank.id})
-        cls.method = cls.provider.payment_method_ids[:1]
-        cls.method.active = True
 
     def transaction(self, amount=50.0, **values):
         return self.env["payment.transaction"].create(
@@ -48,10 +112,10 @@ class TopupCase(BillingCase):
             }
         )
 
-    def tell(self, tx, state):
+    def tell(self, tx, state, **data):
         """Let the provider say how the payment ended."""
         self.env["payment.transaction"]._process(
-            "demo", {"reference": tx.reference, "simulated_state": state}
+            "none", {"reference": tx.reference, "state": state, **data}
         )
 
     def balance(self):
@@ -106,26 +170,13 @@ class TestTopup(TopupCase):
     def test_a_wrong_amount_is_refused_every_time(self):
         tx = self.transaction(50.0)
         wrong = {"amount": 5.0, "currency_code": "CNY"}
-        with patch.object(
-            self.env.registry["payment.transaction"],
-            "_extract_amount_data",
-            lambda tx, data: data["paid"],
-        ):
-            for _delivery in range(3):
-                self.env["payment.transaction"]._process(
-                    "demo",
-                    {"reference": tx.reference, "simulated_state": "done", "paid": wrong},
-                )
-                self.assertEqual(tx.state, "error")
-                tx._post_process()
-            self.env["payment.transaction"]._process(
-                "demo",
-                {
-                    "reference": tx.reference,
-                    "simulated_state": "done",
-                    "paid": {"amount": 50.0, "currency_code": "CNY"},
-                },
-            )
+        for _delivery in range(3):
+            self.tell(tx, "done", paid=wrong)
+            self.assertEqual(tx.state, "error")
+            tx._post_process()
+        self.tell(tx, "done", paid={"amount": 50.0, "currency_code": "USD"})
+        self.assertEqual(tx.state, "error")
+        self.tell(tx, "done", paid={"amount": 50.0, "currency_code": "CNY"})
         self.assertEqual(tx.state, "done", "the right amount may still come")
         tx._post_process()
         self.assertEqual(self.balance(), 5000)
@@ -289,14 +340,7 @@ class TestTopupPages(TopupCase, HttpCase):
         values = self.start_payment(form)
         tx = self.env["payment.transaction"].search([("reference", "=", values["reference"])])
         self.assertEqual((tx.acrel_wallet_id, tx.amount), (self.wallet, 50.0))
-        self.make_jsonrpc_request(
-            "/payment/demo/simulate_payment",
-            {
-                "reference": values["reference"],
-                "payment_details": "1234",
-                "simulated_state": "done",
-            },
-        )
+        self.tell(tx, "done")
         status = self.make_jsonrpc_request("/payment/status/poll", {})
         self.assertEqual(status["state"], "done")
         self.make_jsonrpc_request("/payment/status/poll", {})
