@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import blake2b
@@ -24,7 +25,7 @@ from .uploads import PROFILES, Upload, parse_upload
 log = logging.getLogger(__name__)
 
 NOISE_LIMIT = 4096  # bytes outside frames, beyond as many inside, that end a connection
-UNSTORED_LIMIT = 64  # uploads of one connection that wait for their commit before it is read on
+UNSTORED_LIMIT = 64  # frames of one connection that wait for their commit before it is read on
 MISSED_LIMIT = 3  # unanswered requests in a row that end a silent connection
 
 
@@ -49,9 +50,11 @@ class Connection(asyncio.Protocol):
         self._begun: float | None = None  # since when a frame is incomplete
         self._rival: Connection | None = None  # waits until this connection proves to be dead
         self._waiting = False  # is such a rival itself
-        self._unstored: set[bytes] = set()  # uploads that wait for their commit
+        self._unstored: set[Hashable] = set()  # frames that wait for their commit
+        self._backlog: deque[Frame] = deque()  # received, but too many wait
         self._paused = self._hushed = False
         self._alarms: dict[int, tuple[str, ...]] = {}
+        self._alarm_changes = 0
         self._handlers = {
             commands.REGISTER: self._registered_again,
             commands.UPLOAD: self._uploaded,
@@ -117,10 +120,10 @@ class Connection(asyncio.Protocol):
             self._begun = None
         elif found or self._begun is None:
             self._begun = now
-        for frame in found:
-            self._take(frame)
-            if self.closed:
-                return
+        self._backlog.extend(found)
+        self._work_off()
+        if self.closed:
+            return
         if decoder.strict or decoder.noise > NOISE_LIMIT + decoder.framed:
             self.abuse("it sends bytes that are no frames")
 
@@ -139,6 +142,8 @@ class Connection(asyncio.Protocol):
             self.requests.missed >= MISSED_LIMIT and now - self._last > 2 * settings.request_timeout
         ):
             self.cut("it does not answer")
+        if self._paused:
+            return
         if self._begun is not None and now - self._begun > settings.frame_timeout:
             self.abuse("it began a frame and did not complete it")
 
@@ -152,6 +157,26 @@ class Connection(asyncio.Protocol):
         if not self._paused:
             self._paused = True
             self._transport.pause_reading()
+
+    def _work_off(self) -> None:
+        """Handle what was received, until too much of it waits for its commit."""
+        while self._backlog and not self.closed and len(self._unstored) < UNSTORED_LIMIT:
+            self._take(self._backlog.popleft())
+        if not self.closed and len(self._unstored) >= UNSTORED_LIMIT:
+            self._pause()
+
+    def _committed(self, key: Hashable, command: int) -> None:
+        """Acknowledge a frame that is stored, and go on where too many waited."""
+        self._unstored.discard(key)
+        self._ack(command)
+        if not self._paused or self._hushed or self.closed:
+            return
+        self._work_off()
+        if not self.closed and len(self._unstored) < UNSTORED_LIMIT:
+            self._paused = False
+            if self._begun is not None:
+                self._begun = self._loop.time()
+            self._transport.resume_reading()
 
     def abuse(self, reason: str) -> None:
         """Cut a connection for its bytes, with an event where it is known whose it is."""
@@ -289,8 +314,13 @@ class Connection(asyncio.Protocol):
         self._keep(reason, frame.command, frame.body)
 
     def _keep(self, reason: str, command: int, body: bytes) -> None:
+        frame = bytes((command,)) + body
+        digest = _digest(frame)
+        if digest in self._unstored:
+            return  # sent again before its commit, as in `_store_upload`
+        self._unstored.add(digest)
         self._context.writer.quarantine(
-            reason, bytes((command,)) + body, self.link.id, waiting=lambda: self._ack(command)
+            reason, frame, self.link.id, waiting=partial(self._committed, digest, command)
         )
 
     def _ack(self, command: int) -> None:
@@ -339,12 +369,16 @@ class Connection(asyncio.Protocol):
         unit = self._units.get(alarm.slave)
         if self._alarms.get(alarm.slave) != alarm.active:
             self._alarms[alarm.slave] = alarm.active
+            self._alarm_changes += 1
             subject = Subject(link=self.link.id, meter=unit.spec.id if unit else None)
             self._context.incidents.end("meter_alarm", subject)
             if alarm.active:
                 text = "The meter reports: " + ", ".join(alarm.active) + "."
                 self._context.incidents.begin("meter_alarm", subject, text)
-        self._context.writer.after(lambda: self._ack(commands.ALARM))
+        key = (commands.ALARM, alarm.slave, self._alarm_changes)
+        if key not in self._unstored:
+            self._unstored.add(key)
+            self._context.writer.after(partial(self._committed, key, commands.ALARM))
 
     # === Uploads === #
 
@@ -361,12 +395,10 @@ class Connection(asyncio.Protocol):
         if unit is None or upload.layout is None:
             self._keep(reason or "The upload carries no reading.", commands.UPLOAD, body)
             return
-        if reason:
-            self._context.writer.quarantine(reason, body, self.link.id, unit.spec.id)
-        self._store_upload(unit, upload, body)
+        self._store_upload(unit, upload, body, reason)
 
-    def _store_upload(self, unit: Unit, upload: Upload, body: bytes) -> None:
-        digest = blake2b(body, digest_size=16).digest()
+    def _store_upload(self, unit: Unit, upload: Upload, body: bytes, reason: str) -> None:
+        digest = _digest(body)
         if digest in self._unstored:
             return  # sent again before its commit: an acknowledgement says not which it means
         stamp = self._context.clock.stamp()
@@ -382,21 +414,18 @@ class Connection(asyncio.Protocol):
             digest,
             body,
         )
-        if not self._context.writer.add((reading,), partial(self._upload_stored, digest)):
+        stored = partial(self._committed, digest, UPLOAD)
+        writer = self._context.writer
+        if not writer.add((reading,), None if reason else stored):
             return  # not acknowledged, so the meter sends it again
         self._unstored.add(digest)
-        if len(self._unstored) >= UNSTORED_LIMIT:
-            self._pause()
+        if reason:
+            writer.quarantine(reason, body, self.link.id, unit.spec.id, waiting=stored)
         unit.arrived(reading)
         if upload.outputs is not None:
             for output in unit.outputs:
                 output.relay_read(upload.outputs[output.spec.number - 1])
 
-    def _upload_stored(self, digest: bytes) -> None:
-        self._unstored.discard(digest)
-        if self.closed:
-            return
-        self._transport.write(ACKS[commands.UPLOAD])
-        if self._paused and len(self._unstored) < UNSTORED_LIMIT and not self._hushed:
-            self._paused = False
-            self._transport.resume_reading()
+
+def _digest(frame: bytes) -> bytes:
+    return blake2b(frame, digest_size=16).digest()

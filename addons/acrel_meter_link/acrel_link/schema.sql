@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS acrel_reading_quarantine (
     reason text NOT NULL,
     frame bytea
 );
+CREATE INDEX IF NOT EXISTS acrel_reading_quarantine_received_at ON acrel_reading_quarantine (received_at);
 
 -- State of each connection identity, written by the link process only.
 CREATE TABLE IF NOT EXISTS acrel_link_live (

@@ -94,9 +94,15 @@ PARTITIONS = """
 SELECT acrel_reading_ensure_partition(%s::date + day) FROM generate_series(-1, 3) AS day
 """
 
+# The same statement again, after a commit whose answer was lost, adds nothing.
 QUARANTINE = """
 INSERT INTO acrel_reading_quarantine (received_at, link_id, meter_id, reason, frame)
-VALUES (%s, %s, %s, %s, %s)
+SELECT n.* FROM (VALUES (%s::timestamp, %s::integer, %s::integer, %s::text, %s::bytea))
+       AS n (received_at, link_id, meter_id, reason, frame)
+ WHERE NOT EXISTS (
+       SELECT 1 FROM acrel_reading_quarantine q
+        WHERE q.received_at = n.received_at AND q.link_id IS NOT DISTINCT FROM n.link_id
+          AND q.frame IS NOT DISTINCT FROM n.frame)
 """
 
 
@@ -132,7 +138,7 @@ class Writer:
         self._database = Database(settings.dsn, "writer", clock)
         self._queue: deque[Batch] = deque()
         self._open: Batch | None = None
-        self._pending = 0
+        self._readings = self._statements = 0
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._ready: tuple | None = None
@@ -145,21 +151,21 @@ class Writer:
     @property
     def pending(self) -> int:
         """Readings and statements that are not committed yet."""
-        return self._pending
+        return self._readings + self._statements
 
     def add(self, readings: Sequence[Reading], stored: Callable[[], None] | None = None) -> bool:
         """Store these readings together, then call `stored`.
 
         :return: False when too many wait already; nothing is kept then and `stored` never called
         """
-        if self._pending + len(readings) > self._settings.max_pending:
+        if self._readings + len(readings) > self._settings.max_pending:
             self.lost += len(readings)
             return False
         batch = self._batch()
         batch.readings.extend(readings)
         if stored is not None:
             batch.waiting.append(stored)
-        self._pending += len(readings)
+        self._readings += len(readings)
         self._wake.set()
         return True
 
@@ -176,7 +182,7 @@ class Writer:
         batch.statements.append(Statement(sql, arguments, done))
         if waiting is not None:
             batch.waiting.append(waiting)
-        self._pending += 1
+        self._statements += 1
         self._wake.set()
         if urgent:
             self._urgent.set()
@@ -196,12 +202,15 @@ class Writer:
     ) -> None:
         """Keep a frame that is no reading, with the reason."""
         self.execute(
-            QUARANTINE, (self._clock.now(), link_id, meter_id, reason, frame), waiting=waiting
+            QUARANTINE,
+            (to_datetime(self._clock.stamp()), link_id, meter_id, reason, frame),
+            waiting=waiting,
         )
 
     def _batch(self) -> Batch:
         batch = self._open
-        if batch is None or len(batch.readings) >= self._settings.flush_rows:
+        most = self._settings.flush_rows
+        if batch is None or len(batch.readings) >= most or len(batch.statements) >= most:
             batch = self._open = Batch()
             batch.since = self._clock.stamp()
             self._queue.append(batch)
@@ -233,7 +242,7 @@ class Writer:
                         log.error(
                             "Nothing can be stored at the stop: %d rows are not stored and not "
                             "acknowledged; their meters send them again.",
-                            self._pending,
+                            self.pending,
                         )
                         return
                     again = True
@@ -259,7 +268,8 @@ class Writer:
             return
 
     def _done(self, batch: Batch) -> None:
-        self._pending -= len(batch.readings) + len(batch.statements)
+        self._readings -= len(batch.readings)
+        self._statements -= len(batch.statements)
         self.lag_ms = max(self.lag_ms, (self._clock.stamp() - batch.since) // 1000)
         for tell in batch.waiting:
             tell()

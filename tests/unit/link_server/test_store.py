@@ -124,6 +124,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, mon
 
     monkeypatch.setattr(Writer, "_commit", committed_and_lost)
     async with writing(bed, clock) as writer:
+        writer.quarantine("no reading", b"frame", 1)
         await stored(
             writer,
             reading(clock, 1000),
@@ -131,6 +132,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, mon
         )
     assert len(calls) == 2
     assert bed.readings() == 2
+    assert bed.one("SELECT count(*) FROM acrel_reading_quarantine") == 1
 
 
 async def test_memory_is_bounded_while_nothing_can_be_stored(cluster, bed, clock):
@@ -148,6 +150,22 @@ async def test_memory_is_bounded_while_nothing_can_be_stored(cluster, bed, clock
         if not cluster.alive():
             cluster.start()
     assert bed.readings() == 10
+
+
+async def test_statements_do_not_take_the_place_of_readings(bed, clock):
+    writer = Writer(bed.settings(max_pending=10), clock)
+    for _ in range(20):
+        writer.execute("SELECT 1")
+    assert writer.add([reading(clock)])
+    assert (writer.pending, writer.lost) == (21, 0)
+
+
+async def test_a_transaction_has_so_many_statements_at_most(bed, clock):
+    transactions = []
+    async with writing(bed, clock, flush_rows=10) as writer:
+        for _ in range(35):
+            writer.execute("SELECT pg_current_xact_id()::text", done=transactions.append)
+    assert [transactions.count(one) for one in dict.fromkeys(transactions)] == [10, 10, 10, 5]
 
 
 async def test_identities_are_kept_by_link(bed, clock):

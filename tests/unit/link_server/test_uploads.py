@@ -3,6 +3,7 @@
 import pytest
 
 from acrel_link import commands
+from acrel_link.connection import UNSTORED_LIMIT
 from acrel_link.crc import seal
 from acrel_link.frames import encode
 from acrel_link.uploads import build_upload
@@ -154,3 +155,39 @@ async def test_an_alarm_lasts_until_the_meter_takes_it_back(bed, ids, peer):
     assert len(events) == 1
     assert events[0]["meter_id"] == ids[1] and "under_voltage" in events[0]["message"]
     assert events[0]["end_at"] is not None
+
+
+async def test_an_alarm_that_flutters_ends_as_the_meter_told_it_last(bed, ids, peer):
+    peer.send(*(alarm(status) for status in (2, 0, 2, 0)))
+    for _ in range(4):
+        assert await acknowledged(peer, commands.ALARM)
+    assert bed.one("SELECT count(*) FROM acrel_event WHERE end_at IS NULL") == 0
+
+
+FLOODS = {
+    "89": [encode(commands.SETPOINTS, b"%d" % number) for number in range(500)],
+    "unknown slave": [upload(number, slave=9) for number in range(500)],
+    "bad blocks": [encode(commands.UPLOAD, b"no block %d" % number) for number in range(500)],
+    "A1": [alarm(number % 2 * 2) for number in range(500)],
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_a_flood_waits_for_its_commits_and_all_of_it_is_kept(bed, link, peer, kind):
+    writer = link.context.writer
+    frames = FLOODS[kind]
+    with bed.admin.transaction():
+        # nothing can be committed
+        bed.admin.execute("LOCK acrel_reading_quarantine, acrel_event")
+        peer.send(*frames)
+        await peer.writer.drain()
+        await until(lambda: writer.pending >= UNSTORED_LIMIT - 2, "frames wait")
+        # an alarm is ended and begun, and the first refused frame is an event
+        assert writer.pending <= 2 * UNSTORED_LIMIT
+    command = frames[0][2]
+    for _ in frames:
+        assert await acknowledged(peer, command)
+    assert writer.pending <= 1
+    if kind != "A1":
+        assert bed.one("SELECT count(DISTINCT frame) FROM acrel_reading_quarantine") == 500
+        assert bed.one("SELECT count(*) FROM acrel_reading_quarantine") == 500
