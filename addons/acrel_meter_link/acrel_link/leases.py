@@ -75,6 +75,8 @@ class Leases:
     def __init__(self, context: Context, online: Callable[[], list[Connection]]):
         self._context, self._online = context, online
         self._unclaimed: list[Connection] = []
+        # by link id what a claim found that is not complete yet: worker, SIM card; and its epoch
+        self._begun: dict[int, tuple[int | None, str | None, int]] = {}
         self._ended: list[tuple] = []
         self._sweeps = 0
 
@@ -89,10 +91,10 @@ class Leases:
             self._ended.append((connection.link.id, connection.epoch, connection.seen_at, now))
 
     async def claim(self) -> None:
-        """Claim the links of new connections."""
-        lines = [line for line in self._unclaimed if not line.closed]
+        """Claim the links of new connections; to be called again when it fails half-way."""
+        self._drop_closed()
+        lines = self._unclaimed.copy()
         if not lines:
-            self._unclaimed.clear()
             return
         newest = {line.link.id: line for line in lines}
         facts = [(line, line.registration) for line in newest.values()]
@@ -109,8 +111,10 @@ class Leases:
                 self._context.worker_id,
             ),
         )
-        done = set(lines)
-        self._unclaimed = [line for line in self._unclaimed if line not in done and not line.closed]
+        for link_id, epoch, worker, iccid in rows:
+            # a claim that is repeated would find only what it wrote itself
+            before = self._begun.get(link_id, (worker, iccid))
+            self._begun[link_id] = (before[0], before[1], epoch)
         outputs = [
             output.id
             for line in newest.values()
@@ -119,8 +123,8 @@ class Leases:
         ]
         foreign = [
             output.id
-            for link_id, _, worker, _ in rows
-            if worker not in (None, self._context.worker_id)
+            for link_id, *_ in rows
+            if self._begun[link_id][0] not in (None, self._context.worker_id)
             for meter in newest[link_id].link.meters
             for output in meter.outputs
         ]
@@ -128,8 +132,11 @@ class Leases:
             await self._context.keeping.fetch(INTERRUPTED, (outputs,))
         if foreign:
             await self._take_over(foreign)
-        for link_id, epoch, _, iccid in rows:
+        done = set(lines)
+        self._unclaimed = [line for line in self._unclaimed if line not in done]
+        for link_id, *_ in rows:
             line = newest[link_id]
+            _, iccid, epoch = self._begun.pop(link_id)
             if iccid and iccid != line.registration.iccid:
                 self._context.incidents.note(
                     "link_mismatch",
@@ -138,11 +145,21 @@ class Leases:
                     f"{iccid} before.",
                 )
             if line.closed:
-                # it went while it was claimed
-                now = self._context.clock.now()
-                self._ended.append((link_id, epoch, line.seen_at, now))
+                self._went(line, epoch)
             else:
                 line.claimed(epoch)
+
+    def _drop_closed(self) -> None:
+        """Forget connections that closed before they were claimed."""
+        for line in self._unclaimed:
+            if line.closed and line.link.id in self._begun:
+                self._went(line, self._begun[line.link.id][2])
+        self._unclaimed = [line for line in self._unclaimed if not line.closed]
+
+    def _went(self, line: Connection, epoch: int) -> None:
+        """Write that a connection went while it was claimed."""
+        now = self._context.clock.now()
+        self._ended.append((line.link.id, epoch, line.seen_at, now))
 
     async def _take_over(self, outputs: list[int]) -> None:
         """Read what another process did since this one started to outputs that are its own now."""

@@ -3,9 +3,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
-from acrel_link import commands, rtu
+from acrel_link import commands, leases, rtu
 from acrel_link.commands import parse_time_answer
 from acrel_link.crc import seal
 
@@ -172,6 +173,75 @@ async def test_a_meter_registers_while_postgresql_is_away(cluster, bed, ids):
         await until(
             lambda: bed.row("acrel_link_live", "link_id", ids[0]).get("online"), "the claim"
         )
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Let the statement after the claim fail once, as a restart of PostgreSQL does."""
+
+    def interrupt(link):
+        fetch, failed = link.context.keeping.fetch, []
+
+        async def failing(sql, arguments=()):
+            if sql == leases.INTERRUPTED and not failed:
+                failed.append(sql)
+                raise psycopg.OperationalError("the connection is lost")
+            return await fetch(sql, arguments)
+
+        monkeypatch.setattr(link.context.keeping, "fetch", failing)
+        return failed
+
+    return interrupt
+
+
+async def test_a_claim_that_failed_half_way_is_completed(bed, interrupted):
+    link_id, _, output = bed.add_link(SERIAL)
+    async with bed.link(request_timeout=30) as link:
+        # another process owned the link since this one started
+        bed.admin.execute(
+            "INSERT INTO acrel_link_live (link_id, epoch, worker_id, online, iccid)"
+            " VALUES (%s, 0, 4711, true, '8986')",
+            [link_id],
+        )
+        bed.admin.execute(
+            "INSERT INTO acrel_output_live (output_id, state, close_revision, close_register)"
+            " VALUES (%s, 'closed', 3, 777)",
+            [output],
+        )
+        failed = interrupted(link)
+        await registered(link)
+        [connection] = link.server.online
+        await until(lambda: connection.epoch is not None, "the connection has its epoch")
+        assert failed
+        row = bed.row("acrel_link_live", "link_id", link_id)
+        assert row["epoch"] == connection.epoch
+        assert link.context.master.live_of(output).close_register == 777, "it was taken over"
+        assert await until(lambda: bed.events("link_mismatch"), "the other SIM card is told")
+
+
+async def test_a_connection_that_closes_while_its_claim_fails_is_shown_offline(bed, interrupted):
+    link_id, *_ = bed.add_link(SERIAL)
+    async with bed.link(request_timeout=30) as link:
+        peer = await registered(link)
+        [connection] = link.server.online
+        await until(lambda: connection.epoch is not None, "the connection has its epoch")
+        peer.close()
+        offline = "SELECT NOT online FROM acrel_link_live WHERE link_id = %s"
+        await until(lambda: bed.one(offline, link_id), "it is gone")
+        fetch = link.context.keeping.fetch
+        peer = await link.peer()
+
+        async def closing(sql, arguments=()):
+            if sql == leases.INTERRUPTED:
+                for line in link.server.online:
+                    line.cut("the test ends it here")
+                raise psycopg.OperationalError("the connection is lost")
+            return await fetch(sql, arguments)
+
+        link.context.keeping.fetch = closing
+        peer.register(SERIAL)
+        assert await peer.closed()
+        await until(lambda: bed.one(offline, link_id), "it is gone again")
 
 
 async def test_a_connection_that_lost_its_epoch_sends_nothing_more(bed, ids):
