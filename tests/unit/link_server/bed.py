@@ -18,7 +18,7 @@ from acrel_link.settings import Settings, read_settings
 from acrel_link.simulator import Fleet, Options
 
 ADDON = Path(__file__).parents[3] / "addons" / "acrel_meter_link"
-DEADLINE = 15.0
+DEADLINE = 45.0
 
 # The columns of Odoo's tables that docs/architecture.md makes the contract.
 ORM_TABLES = """
