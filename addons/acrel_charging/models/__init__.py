@@ -12,6 +12,7 @@ from . import (
     acrel_session_end,
     acrel_session_flow,
     acrel_session_live,
+    acrel_session_start,
     acrel_station,
     ir_websocket,
     res_config_settings,

@@ -22,6 +22,7 @@ class AcrelMeter(models.Model):
         """Override to bring all live sessions as far as time alone brings them."""
         result = super()._on_tick()
         self.env["acrel.session"]._advance_due()
+        self.env["acrel.output"]._end_closes_by_hand()
         return result
 
     def _account_idle(self):

@@ -1,9 +1,15 @@
 """What the engine's passes over outputs bring to sessions."""
 
-from odoo import models
+from datetime import timedelta
+
+from odoo import api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools import SQL
 
 from .acrel_session import LIVE_STATES
+
+# How much later than its time limit the link's last word of a close may arrive here.
+LATE = timedelta(seconds=10)
 
 
 class AcrelOutput(models.Model):
@@ -39,6 +45,35 @@ class AcrelOutput(models.Model):
             outside._account(installation, seen.open_register, seen.open_read_at)
 
         self.env["acrel.engine"]._each(piles, account)
+
+    @api.model
+    def _end_closes_by_hand(self):
+        """Want open what was closed by hand until its guard opened it, or was never closed.
+
+        Nothing else would: the wish would stand, and every start at the pile be refused.
+        """
+        self.env["acrel.session"].flush_model(["output_id", "state"])
+        rows = self.env.execute_query(
+            SQL(
+                """
+                SELECT wanted.output_id
+                  FROM acrel_output_wanted wanted
+                  JOIN acrel_output output ON output.id = wanted.output_id
+                  LEFT JOIN acrel_output_live seen ON seen.output_id = wanted.output_id
+                 WHERE wanted.wanted = 'closed' AND wanted.on_doubt <> 'hold'
+                   AND (seen.open_revision = wanted.revision
+                        OR (wanted.close_before < %s
+                            AND seen.close_revision IS DISTINCT FROM wanted.revision))
+                   AND NOT EXISTS (SELECT FROM acrel_session session
+                                    WHERE session.output_id = wanted.output_id
+                                      AND session.state = ANY(%s))
+                """,
+                fields.Datetime.now() - LATE,
+                list(LIVE_STATES),
+            )
+        )
+        for output in self.browse(row[0] for row in rows):
+            output._want("open", self.env._("The close by hand is over."))
 
     def _check_by_hand(self, wanted):
         """Override to leave to its session what a session holds."""

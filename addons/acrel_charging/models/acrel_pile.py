@@ -259,8 +259,8 @@ class AcrelPile(models.Model):
         if standing and standing.wanted == "closed":
             raise UserError(
                 self.env._(
-                    "The contactor of pile %(pile)s is held closed by hand: %(reason)s",
-                    reason=standing.reason,
+                    "Pile %(pile)s is switched on by hand at the moment. Please choose another "
+                    "pile.",
                     **text,
                 )
             )

@@ -40,8 +40,7 @@ class AcrelSession(models.Model):
 
         The driver asked to stop; what a welded contactor lets through is not his.
         """
-        readings = self.meter_id._registers_between(self.stop_requested_at, self._now())
-        read_at, register = readings[0]
+        read_at, register = self._registers_after_stop()[0]
         if followed:
             followed = followed._replace(register=min(followed.register, register))
         self._end(register, read_at, followed, flag_stuck=True)

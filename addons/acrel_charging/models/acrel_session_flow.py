@@ -1,4 +1,4 @@
-"""How a session starts, goes on and is asked to stop."""
+"""How a session goes on and is asked to stop."""
 
 from datetime import timedelta
 
@@ -10,15 +10,19 @@ from ..guard import Guard
 from . import acrel_session_live
 from .acrel_session import LIVE_STATES
 
-CLOSE_SECONDS = 30
-# The link confirms a close within its 30 s; the rest is for its last write to arrive here.
-CONFIRM = timedelta(seconds=CLOSE_SECONDS + 10)
-# A close that failed is tried again by the link; after this time a driver is told.
-RETRY = timedelta(seconds=15)
 STUCK = timedelta(minutes=10)
 
 # Sessions whose meter or output has news, whose meter is silent, or that are on their way.
-DUE_READS = ["state", "pile_id", "meter_id", "output_id", "start_at"]
+DUE_READS = [
+    "state",
+    "pile_id",
+    "meter_id",
+    "output_id",
+    "start_at",
+    "on_doubt",
+    "guard_until",
+    "alarm_reason",
+]
 DUE_QUERY = """
     SELECT session.id
       FROM acrel_session session
@@ -30,6 +34,8 @@ DUE_QUERY = """
        AND (session.state <> 'charging'
             OR seen.state IS DISTINCT FROM 'closed'
             OR seen.guard_tripped IS NOT NULL
+            OR (session.on_doubt = 'hold' AND session.guard_until <= %(now)s
+                AND session.alarm_reason IS NULL)
             OR (heard.received_at > followed.read_at AND followed.told_at <= %(told_before)s)
             OR GREATEST(session.start_at, heard.received_at)
                <= %(now)s - pile.silence_minutes * interval '1 minute')
@@ -59,77 +65,6 @@ class AcrelSession(models.Model):
         """
         self.ensure_one()
         return False
-
-    # === start ===
-
-    def _begin_start(self):
-        """Ask the link to close the contactor of an authorised session."""
-        self._set_state("starting")
-        guard = self._guard()
-        revision = self.output_id._want(
-            "closed",
-            self.env._("Session %s starts", self.name),
-            guard_energy=guard.counts(self.unit_wh),
-            guard_until=guard.until,
-            on_doubt=self.on_doubt,
-            close_before=self._close_before(),
-        )
-        self.write(
-            {
-                "close_revision": revision,
-                "close_before": self._close_before(),
-                **self._guard_values(guard),
-            }
-        )
-
-    def _close_before(self):
-        """Return until when the link may send the close."""
-        return self.requested_at + timedelta(seconds=CLOSE_SECONDS)
-
-    def _guard_values(self, guard):
-        """Return a guard as field values; without a start register the limit is not yet known."""
-        counts = guard.counts(self.unit_wh)
-        limited = counts is not None
-        return {
-            "has_guard": limited,
-            "guard_energy_wh": guard.energy_wh if limited else 0,
-            "guard_until": guard.until,
-            "billed_register_limit": self.start_register + counts
-            if limited and self.has_start
-            else 0,
-        }
-
-    def _take_start(self, observed):
-        """Take the register that the link read just before this session's close as its start.
-
-        Nothing else is ever a start: not the newest reading, not zero. Return False when that
-        register lies below what was accounted for before, which no energy meter does.
-        """
-        start = observed.close_register
-        installation = self.installation_id
-        if start < installation.accounted_register:
-            self.write(
-                {
-                    "flag_register_back": True,
-                    "end_message": self.env._(
-                        "The meter's register was %(before)s before and %(now)s at the start. If "
-                        "the meter was exchanged, end its installation and make a new one.",
-                        before=installation.accounted_register,
-                        now=start,
-                    ),
-                }
-            )
-            return False
-        self.env["acrel.energy.outside"]._account(
-            installation, start, observed.close_read_at, after=self
-        )
-        values = {"start_register": start, "start_at": observed.close_read_at, "has_start": True}
-        if self.has_guard:
-            counts = Guard(self.guard_energy_wh).counts(self.unit_wh)
-            values["billed_register_limit"] = start + counts
-        self.write(values)
-        self._write_live(start, 0, observed.close_read_at)
-        return True
 
     # === stop ===
 
@@ -242,42 +177,6 @@ class AcrelSession(models.Model):
         """Tell whether the link opened the contactor after this session's close and read it."""
         return (observed.open_revision or 0) >= self.close_revision
 
-    def _advance_starting(self, observed):
-        """Start charging when the close is confirmed; give up when it failed or took too long."""
-        if self._is_closed_for_me(observed):
-            self._lock()
-            if self._has_opened_at_once(observed):
-                self._cancel_start(observed.error)
-            elif self._take_start(observed):
-                self._set_state("charging")
-            else:
-                self._stop("register", self.end_message)
-            return
-        waited = fields.Datetime.now() - self.requested_at
-        failed = observed.error and observed.error_at and observed.error_at >= self.requested_at
-        if failed and waited >= RETRY:
-            self._cancel_start(observed.error)
-        elif waited >= CONFIRM:
-            self._cancel_start(
-                self.env._(
-                    "The meter did not confirm within %s s that the contactor is closed.",
-                    CLOSE_SECONDS,
-                )
-            )
-
-    def _has_opened_at_once(self, observed):
-        """Tell whether the contactor did not follow its relay: opened on the same register."""
-        return (
-            self._is_opened_for_me(observed)
-            and bool(observed.error)
-            and observed.open_register == observed.close_register
-        )
-
-    def _cancel_start(self, message):
-        """Give up a start; if the contactor closes after all, the link opens it."""
-        self._want_open("start_failed", message)
-        self._set_state("cancelled", end_reason="start_failed", end_message=message)
-
     def _advance_charging(self, observed, heard, followed):
         """Follow a charging session: its end by the link, by silence, by a reason to stop."""
         news = self._is_news(heard, followed)
@@ -293,7 +192,7 @@ class AcrelSession(models.Model):
     def _look_for_reason(self, observed, heard, followed, news):
         """Look for a reason to end a session whose contactor is closed; on hold call a person."""
         silent = self._is_silent(heard)
-        reason, message = self._reason_to_stop(observed, news, silent)
+        reason, message = self._reason_to_stop(observed, followed, news, silent)
         if self.on_doubt == "hold":
             if not silent:
                 self._clear_alarm("silence")
@@ -310,7 +209,20 @@ class AcrelSession(models.Model):
         """Tell whether the link reports that this session's guard has tripped."""
         return bool(observed.guard_tripped) and observed.close_revision == self.close_revision
 
-    def _reason_to_stop(self, observed, news, silent):
+    def _guard_reached(self, followed):
+        """Return which limit is reached on hold, 'time' or 'energy', or None.
+
+        There the link opens nothing, so it never says of a guard that it tripped.
+        """
+        if self.on_doubt != "hold":
+            return None
+        if self.guard_until and self.guard_until <= self._now():
+            return "time"
+        if self.has_guard and followed and followed.register >= self.billed_register_limit:
+            return "energy"
+        return None
+
+    def _reason_to_stop(self, observed, followed, news, silent):
         """Return why a session should end now, as a key of ``end_reason`` and a sentence."""
         if self._has_tripped(observed):
             return f"guard_{observed.guard_tripped}", None
@@ -318,6 +230,9 @@ class AcrelSession(models.Model):
             return "contactor", observed.error
         if silent:
             return "silence", None
+        reached = self._guard_reached(followed)
+        if reached:
+            return f"guard_{reached}", None
         reason = news and self._should_stop()
         if not reason:
             return None, None
@@ -355,7 +270,7 @@ class AcrelSession(models.Model):
             self._lock()
             self._take_start(observed)
         followed = self._follow(heard, followed)
-        if self._is_opened_for_me(observed):
+        if self._may_believe_open(observed) and self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
         elif self._is_silent(heard):
             self._end_silent(followed)
@@ -371,13 +286,18 @@ class AcrelSession(models.Model):
 
     def _is_stuck(self, observed):
         """Tell whether a contactor has ignored the stop for too long while its meter speaks."""
-        if self.on_doubt == "hold" or observed.state != "closed":
+        if observed.state != "closed" and not observed.relay:
             return False
         now = self._now()
         if now - self.stop_requested_at < STUCK:
             return False
-        readings = self.meter_id._registers_between(self.stop_requested_at, now)
+        readings = self._registers_after_stop()
         return bool(readings) and now - readings[0][0] >= STUCK
+
+    def _registers_after_stop(self):
+        """Return the register's course since the stop, without readings that fell."""
+        readings = self.meter_id._registers_between(self.stop_requested_at, self._now())
+        return [reading for reading in readings if reading[1] >= self.start_register]
 
 
 def _scope(meters, outputs):

@@ -99,6 +99,26 @@ class LinkRows:
         return pile.output_id._wanted().get(pile.output_id.id)
 
     @classmethod
+    def link_claims(cls, pile, state="sent", at=None):
+        """Claim a sending of the wanted close; it stays *sent* until the link tells its end."""
+        row = cls.wanted(pile)
+        assert row.wanted == "closed", row
+        cls.env.cr.execute(
+            "INSERT INTO acrel_command (meter_id, output_id, kind, origin, state, requested_at,"
+            " expires_at, sent_at, attempts, message)"
+            " VALUES (%s, %s, 'close', 'desired', %s, %s, %s, %s, 1, %s)",
+            [
+                pile.meter_id.id,
+                pile.output_id.id,
+                state,
+                row.wanted_at,
+                row.close_before,
+                at or fields.Datetime.now(),
+                row.reason,
+            ],
+        )
+
+    @classmethod
     def link_closes(cls, pile, register, at=None):
         """Carry out the wanted close on a register."""
         row = cls.wanted(pile)

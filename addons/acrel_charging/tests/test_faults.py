@@ -223,6 +223,27 @@ class TestFaults(ChargingCase):
         )
         self.assertEqual(self.wanted(self.pile).wanted, "open")
 
+    def test_relay_that_does_not_open(self):
+        session = self.charge(1000, at=self.ago(minutes=60))
+        session._stop("driver")
+        self.set_columns(session, stop_requested_at=self.ago(minutes=12))
+        self.observe(self.pile, state="open", relay=True, feedback=False, error="Not open yet.")
+        self.meter_says(self.pile, 1100, self.ago(minutes=11, seconds=50))
+        self.meter_says(self.pile, 1100, self.now)
+        self.engine_pass()
+        self.assertEqual((session.state, session.energy_wh), ("finished", 1000))
+        self.assertTrue(session.flag_stuck)
+
+    def test_welded_contactor_and_a_reading_that_fell(self):
+        session = self.charge(1000, at=self.ago(minutes=60))
+        session._stop("driver")
+        self.set_columns(session, stop_requested_at=self.ago(minutes=12))
+        self.meter_says(self.pile, 0, self.ago(minutes=11, seconds=55))
+        self.meter_says(self.pile, 1100, self.ago(minutes=11, seconds=50))
+        self.meter_says(self.pile, 1200, self.now)
+        self.engine_pass()
+        self.assertEqual((session.state, session.end_register), ("finished", 1100))
+
     def test_returned_meter_is_not_a_welded_contactor(self):
         session = self.charge(1000, at=self.ago(minutes=60))
         session._stop("driver")

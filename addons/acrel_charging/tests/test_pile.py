@@ -52,7 +52,7 @@ class TestPile(ChargingCase):
             ("no meter", lambda: self.pile.write({"installation_id": False, "output_id": False})),
             ("cannot be reached", lambda: self.link_online(self.pile, False)),
             ("fault", lambda: self.observe(self.pile, state="closed")),
-            ("held closed by hand", lambda: self.pile.output_id._want("closed", "for a test")),
+            ("switched on by hand", lambda: self.pile.output_id._want("closed", "for a test")),
             ("not valid now", lambda: self.pile.installation_id.write({"date_to": self.now})),
         ]
         for sentence, break_it in cases:
@@ -137,3 +137,40 @@ class TestPile(ChargingCase):
     def test_silence_default_of_new_piles(self):
         self.env["ir.config_parameter"].set_param("acrel_charging.silence_minutes", "45")
         self.assertEqual(self.make_pile("T010").silence_minutes, 45)
+
+    def test_a_close_by_hand_that_is_over_blocks_no_start(self):
+        output = self.pile.output_id
+        output.action_close()
+        self.link_closes(self.pile, 100)
+        self.engine_pass()
+        self.assertEqual(self.wanted(self.pile).wanted, "closed")
+        with self.assertRaises(UserError) as refused, self.env.cr.savepoint():
+            self.start()
+        self.assertNotIn(self.env.user.name, str(refused.exception), "drivers read this")
+        self.link_opens(self.pile, 110, tripped="time")
+        self.engine_pass()
+        self.assertEqual(self.wanted(self.pile).wanted, "open")
+        self.link_opens(self.pile, 110)
+        self.assertEqual(self.start().state, "starting")
+
+    def test_a_close_by_hand_that_was_never_sent_blocks_no_start(self):
+        output = self.pile.output_id
+        output._want("closed", "by hand", close_before=self.ago(seconds=1))
+        self.engine_pass()
+        self.assertEqual(self.wanted(self.pile).wanted, "closed", "the link may be writing yet")
+        output._want("closed", "by hand", close_before=self.ago(seconds=20))
+        self.engine_pass()
+        self.assertEqual(self.wanted(self.pile).wanted, "open")
+        self.assertEqual(self.start().state, "starting")
+
+    def test_what_a_session_or_a_hold_wants_closed_stays(self):
+        session = self.start()
+        self.set_columns(session, requested_at=self.ago(seconds=35))
+        row = self.wanted(self.pile)
+        self.pile.output_id._want("closed", row.reason, close_before=self.ago(seconds=20))
+        self.engine_pass()
+        self.assertEqual((session.state, self.wanted(self.pile).wanted), ("starting", "closed"))
+        other = self.make_pile("T003")
+        other.output_id._want("closed", "ship", on_doubt="hold", close_before=self.ago(seconds=20))
+        self.engine_pass()
+        self.assertEqual(self.wanted(other).wanted, "closed")

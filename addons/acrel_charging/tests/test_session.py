@@ -124,6 +124,50 @@ class TestSession(ChargingCase):
         self.assertEqual(session.end_message, "The meter answered 04.")
         self.assertEqual(self.wanted(self.pile).wanted, "open")
 
+    def test_late_word_of_a_close_is_billed(self):
+        session = self.start()
+        revision = self.wanted(self.pile).revision
+        self.link_claims(self.pile)
+        self.set_columns(session, requested_at=self.ago(seconds=42))
+        self.engine_pass()
+        self.assertEqual((session.state, session.end_reason), ("stopping", "start_failed"))
+        self.assertEqual(self.wanted(self.pile).wanted, "open")
+        # the database was away: what happened since comes in one row
+        self.observe(
+            self.pile,
+            close_revision=revision,
+            close_register=1000,
+            close_read_at=self.ago(seconds=40),
+        )
+        self.link_opens(self.pile, 1020)
+        self.engine_pass()
+        self.assertEqual((session.state, session.energy_wh), ("finished", 200))
+
+    def test_cancelled_when_the_link_told_what_became_of_the_close(self):
+        told = [
+            ("sent", {"error": "Not closed: no answer.", "error_at": self.ago(seconds=20)}),
+            ("expired", {}),
+        ]
+        for code, (state, error) in enumerate(told):
+            pile = self.make_pile(f"T10{code}")
+            with self.subTest(state):
+                session = self.start(pile)
+                self.link_claims(pile, state, self.ago(seconds=25))
+                self.set_columns(session, requested_at=self.ago(seconds=42))
+                self.observe(pile, state="open", relay=False, **error)
+                self.engine_pass()
+                self.assertEqual(session.state, "cancelled")
+
+    def test_error_of_before_the_last_sending_does_not_cancel(self):
+        session = self.start()
+        self.link_claims(self.pile, at=self.ago(seconds=10))
+        self.set_columns(session, requested_at=self.ago(seconds=20))
+        self.observe(
+            self.pile, state="open", error="Not closed: no answer.", error_at=self.ago(seconds=15)
+        )
+        self.engine_pass()
+        self.assertEqual(session.state, "starting")
+
     def test_contactor_does_not_follow_its_relay(self):
         session = self.start()
         self.link_closes(self.pile, 100)
