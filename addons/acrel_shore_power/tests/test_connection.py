@@ -1,6 +1,7 @@
 """From the checklist to the end of a supply."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from dateutil.relativedelta import relativedelta
 from freezegun import freeze_time
@@ -8,6 +9,8 @@ from psycopg2.errors import UniqueViolation
 
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
+
+from odoo.addons.acrel_charging.guard import Guard
 
 from .common import ShoreCase
 
@@ -212,20 +215,25 @@ class TestHold(ShoreCase):
         self.assertEqual(self.connection.live_kwh, 20.0)
         self.assertFalse(self.connection.energy_wh, "the record waits for the end")
 
-    def test_guard_time(self):
-        self.link.says(guard_tripped="time", guard_tripped_at=self.now + timedelta(hours=24))
-        self.assert_held("Time limit")
+    def pass_the_time_limit(self):
+        """Hear the meter beyond the longest session; on hold the link only writes an event."""
+        late = self.now + timedelta(hours=30)
+        with freeze_time(late):
+            self.link.reads(1500, late)
+            self.env["acrel.meter"]._on_tick()
 
     def test_guard_energy(self):
-        self.link.says(guard_tripped="energy", guard_tripped_at=self.now + timedelta(hours=1))
+        guard = Guard(20000, self.now + timedelta(hours=24))
+        with patch.object(self.env.registry["acrel.session"], "_guard", lambda _session: guard):
+            self.link.reads(1099, self.now + timedelta(minutes=1))
+            self.link.reads(1099, self.now + timedelta(minutes=2))
+            self.assertFalse(self.connection.alarm_text)
+            self.link.reads(1100, self.now + timedelta(minutes=3))
         self.assert_held("Energy limit")
 
     def test_longest_session(self):
-        with freeze_time(self.now + timedelta(hours=30)):
-            self.link.reads(1500, self.now + timedelta(hours=30))
-            self.env["acrel.meter"]._on_tick()
-        self.assertEqual(self.asked().wanted, "closed")
-        self.assertEqual(self.session.state, "charging")
+        self.pass_the_time_limit()
+        self.assert_held("Time limit")
 
     def test_broken_feedback_is_not_believed(self):
         self.link.says(state="open", feedback=False)
@@ -233,10 +241,10 @@ class TestHold(ShoreCase):
         self.assertEqual(self.session.state, "charging")
 
     def test_a_person_opens(self):
-        self.link.says(guard_tripped="time", guard_tripped_at=self.now)
+        self.pass_the_time_limit()
         self.connection.with_user(self.operator).action_deenergise()
         self.assertEqual(self.asked().wanted, "open")
-        self.link.opens(1010, self.now + timedelta(minutes=5))
+        self.link.opens(1510, self.now + timedelta(hours=31))
         self.assertEqual(self.session.state, "finished")
         self.assertFalse(self.connection.alarm_text)
 
