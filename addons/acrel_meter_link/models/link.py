@@ -15,6 +15,7 @@ class AcrelLink(models.Model):
     _inherit = ["acrel.link.notify", "mail.thread"]
     _order = "name, id"
     _check_company_auto = True
+    _WAY = ("serial", "channel")
 
     name = fields.Char(required=True, tracking=True)
     serial = fields.Char(
@@ -69,6 +70,13 @@ class AcrelLink(models.Model):
         "CHECK (serial ~ '^[0-9A-Za-z]{1,20}$')",
         "A serial number has 1 to 20 letters or digits and nothing else.",
     )
+
+    def _outputs_behind(self):
+        """Override to return the outputs of the meters behind these links."""
+        meters = self.env["acrel.meter"].search(
+            [("link_id", "in", self.ids), ("active", "=", True)]
+        )
+        return meters._outputs_behind()
 
     def _compute_meter_count(self):
         """Count the meters behind each link."""

@@ -23,6 +23,7 @@ class AcrelMeter(models.Model):
     _inherit = ["acrel.link.notify", "mail.thread"]
     _order = "name, id"
     _check_company_auto = True
+    _WAY = ("link_id", "slave_address")
 
     name = fields.Char(required=True, tracking=True)
     serial = fields.Char(
@@ -114,6 +115,11 @@ class AcrelMeter(models.Model):
                         meter=meter.display_name,
                     )
                 )
+
+    def _outputs_behind(self):
+        """Override to return the outputs of these meters."""
+        domain = [("meter_id", "in", self.ids), ("active", "=", True)]
+        return self.env["acrel.output"].search(domain)
 
     def _installation_at(self, moment):
         """Return the installation of this meter that is valid at ``moment`` (UTC)."""

@@ -11,6 +11,8 @@ from ..records import Wanted, columns
 
 # A close that could not be sent by then is never sent: nobody waits for it any more.
 CLOSE_EXPIRES = timedelta(seconds=30)
+# What a link that was not heard for so long said of its contactors is not known to hold any more.
+FORGOTTEN = timedelta(days=1)
 BY_HAND_PARAMETER = "acrel_meter_link.close_by_hand_minutes"
 BY_HAND_MINUTES = 60
 
@@ -26,6 +28,7 @@ class AcrelOutput(models.Model):
     _description = "Meter Output"
     _inherit = ["acrel.link.notify", "mail.thread"]
     _order = "meter_id, number"
+    _WAY = ("meter_id", "number")
 
     meter_id = fields.Many2one("acrel.meter", required=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="meter_id.company_id", store=True, index=True)
@@ -161,6 +164,31 @@ class AcrelOutput(models.Model):
             )
         )
         return {row[0]: Wanted(*row) for row in self.env.cr.fetchall()}
+
+    def _outputs_behind(self):
+        """Override to return the outputs themselves."""
+        return self
+
+    def _closed(self):
+        """Return those of these outputs that shall be closed, or are."""
+        # locked, so that a close that is asked for meanwhile is not overlooked
+        self.env.cr.execute(
+            "SELECT output_id, wanted FROM acrel_output_wanted WHERE output_id = ANY(%s) FOR SHARE",
+            [self.ids],
+        )
+        closed = {output_id for output_id, wanted in self.env.cr.fetchall() if wanted == "closed"}
+        self.env.cr.execute(
+            "SELECT link_id FROM acrel_link_live WHERE link_id = ANY(%s) AND seen_at > %s",
+            [self.meter_id.link_id.ids, fields.Datetime.now() - FORGOTTEN],
+        )
+        heard = {row[0] for row in self.env.cr.fetchall()}
+        observed = self._observed()
+        return self.filtered(
+            lambda output: (
+                output.id in closed
+                or (observed[output.id].state == "closed" and output.meter_id.link_id.id in heard)
+            )
+        )
 
     # === BY HAND === #
 

@@ -10,6 +10,7 @@ from . import (
     test_maintenance,
     test_notify,
     test_reading,
+    test_rewire,
     test_runner,
     test_silence,
     test_supervisor,
