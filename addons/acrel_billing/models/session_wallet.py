@@ -75,9 +75,3 @@ class AcrelSession(models.Model):
         """Give back everything, for a session that will have no bill."""
         for session in self:
             session._open_hold()._release()
-
-    def _on_state(self, old):
-        """Release the hold of a session that was cancelled before it closed."""
-        result = super()._on_state(old)
-        self.filtered(lambda session: session.state == "cancelled")._release_hold()
-        return result
