@@ -17,13 +17,13 @@ from pathlib import Path
 
 import psycopg2
 import psycopg2.extensions
-from psycopg import pq
 
 import odoo.cli
 from odoo.sql_db import connection_info_for
 from odoo.tools import config
 
 from . import schema
+from .acrel_link.database import answers, refused_for_now
 from .acrel_link.settings import SettingsError, read_settings
 
 _logger = logging.getLogger(__name__)
@@ -109,16 +109,21 @@ def wait_for_modules(name):
 def _connect(name):
     """Connect as Odoo does; used as a context manager, the connection is closed after it."""
     _name, parameters = connection_info_for(name)
-    try:
-        connection = psycopg2.connect(**parameters, connect_timeout=5)
-    except psycopg2.OperationalError as error:
-        server = f"{_dsn(parameters)} connect_timeout=5"
-        answers = pq.PGconn.ping(server.encode()) == pq.Ping.OK
-        raise (WrongSettings if answers else ServerAway)(
-            f"The database {name} cannot be reached: {' '.join(str(error).split())}. "
-            "Check db_host, db_port, db_user and -d."
-        ) from error
-    return _Closing(connection)
+    server = f"{_dsn(parameters)} connect_timeout=5"
+    refused = None
+    # the second try is for a server that came up since the first one failed
+    for _try in range(2):
+        try:
+            return _Closing(psycopg2.connect(**parameters, connect_timeout=5))
+        except psycopg2.OperationalError as error:
+            refused = error
+            away = refused_for_now(error) or not answers(server)
+        if away:
+            break
+    raise (ServerAway if away else WrongSettings)(
+        f"The database {name} cannot be reached: {' '.join(str(refused).split())}. "
+        "Check db_host, db_port, db_user and -d."
+    ) from refused
 
 
 def _dsn(parameters):
@@ -222,6 +227,7 @@ class Child:
     started: float = 0.0
     wait: float = BACKOFF_FIRST
     due: float = 0.0
+    proven: bool = False  # it ran for a while once, so its settings were right
 
     def start(self):
         """Start the process."""
@@ -239,24 +245,29 @@ class Child:
         self.started = time.monotonic()
         _logger.info("child=%s pid=%s event=started", self.name, self.process.pid)
 
-    def ended(self):
-        """Return the exit code of a process that died since it was started, else None."""
-        if self.process is None:
-            return None
-        code = self.process.poll()
-        if code is not None:
-            lived = time.monotonic() - self.started
-            _logger.log(
-                logging.INFO if code in (0, EXIT_RESTART) else logging.WARNING,
-                "child=%s pid=%s event=ended code=%s after=%.1fs",
-                self.name,
-                self.process.pid,
-                code,
-                lived,
-            )
-            self.process = None
-            self._plan(code, lived)
-        return code
+    def end_seen(self):
+        """Plan the next start of a process that died since it was started.
+
+        :return: whether it shall not be started again, because its settings are wrong
+        """
+        code = self.process.poll() if self.process is not None else None
+        if code is None:
+            return False
+        lived = time.monotonic() - self.started
+        _logger.log(
+            logging.INFO if code in (0, EXIT_RESTART) else logging.WARNING,
+            "child=%s pid=%s event=ended code=%s after=%.1fs",
+            self.name,
+            self.process.pid,
+            code,
+            lived,
+        )
+        self.process = None
+        self._plan(code, lived)
+        if code == EXIT_SETTINGS:
+            return not self.proven
+        self.proven = self.proven or lived >= HEALTHY_SECONDS
+        return False
 
     def _plan(self, code, lived):
         """Decide when the process is started again."""
@@ -294,7 +305,7 @@ class Supervisor:
                 if child.process is None and child.due <= now:
                     child.start()
             self._pause()
-            if EXIT_SETTINGS in [child.ended() for child in self._children]:
+            if any(child.end_seen() for child in self._children):
                 # it has said in its own words what is wrong
                 _logger.error("A child refuses its settings; nothing is served")
                 code = EXIT_SETTINGS

@@ -25,6 +25,18 @@ CONNECT = {
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 """What is raised while the server cannot be reached; the work is tried again."""
 
+# How a server refuses now whom it takes later (53300, 57P03); libpq tells no code of a connection
+# that failed, and these texts are the server's.
+_FOR_NOW = (
+    "too many clients",
+    "too many connections",
+    "connection slots",
+    "is starting up",
+    "is shutting down",
+    "recovery mode",
+    "not yet accepting connections",
+)
+
 NEEDED = ("acrel_reading_raw", "acrel_output_wanted", "acrel_output_live", "acrel_link")
 
 
@@ -96,42 +108,15 @@ class Database:
 def check(dsn: str) -> bool:
     """Look whether the database can be used with these settings.
 
-    :return: False while the server does not answer, which time may heal
+    :return: False while the server takes no connection, which time may heal
     :raise SettingsError: when it answers and the settings are wrong
     """
     try:
-        with psycopg.connect(dsn, **CONNECT, application_name="acrel_link check") as connection:
-            missing = [
-                name
-                for name in NEEDED
-                if connection.execute("SELECT to_regclass(%s)", [name]).fetchone()[0] is None
-            ]
-            if missing:
-                raise SettingsError(
-                    f"acrel_link: the database {connection.info.dbname} has no table "
-                    f"{', '.join(missing)}: run odoo -d {connection.info.dbname} "
-                    "-u acrel_meter_link."
-                )
-            refused = [
-                name
-                for name in NEEDED
-                if not connection.execute(
-                    "SELECT has_any_column_privilege(%s, 'SELECT')", [name]
-                ).fetchone()[0]
-            ]
-            if refused:
-                raise SettingsError(
-                    f"acrel_link: the role {connection.info.user} may not read "
-                    f"{', '.join(refused)}: start it with odoo meter_link, which grants its "
-                    "rights to the role acrel_link."
-                )
+        _check_tables(dsn)
     except psycopg.OperationalError as error:
-        if _answers(dsn):
-            reason = " ".join(str(error).split())
-            raise SettingsError(
-                f"acrel_link: PostgreSQL refuses the connection of ACREL_LINK_DSN: {reason}"
-            ) from error
-        return False
+        if not answers(dsn) or refused_for_now(error):
+            return False
+        return _check_again(dsn)
     except psycopg.ProgrammingError as error:
         raise SettingsError(
             "acrel_link: ACREL_LINK_DSN is no libpq connection string; write for example "
@@ -140,5 +125,53 @@ def check(dsn: str) -> bool:
     return True
 
 
-def _answers(dsn: str) -> bool:
+def _check_again(dsn: str) -> bool:
+    """Check a server that answers by now: it may have come up since the first try failed."""
+    try:
+        _check_tables(dsn)
+    except psycopg.OperationalError as error:
+        if not answers(dsn) or refused_for_now(error):
+            return False
+        reason = " ".join(str(error).split())
+        raise SettingsError(
+            f"acrel_link: PostgreSQL refuses the connection of ACREL_LINK_DSN: {reason}"
+        ) from error
+    return True
+
+
+def _check_tables(dsn: str) -> None:
+    with psycopg.connect(dsn, **CONNECT, application_name="acrel_link check") as connection:
+        missing = [
+            name
+            for name in NEEDED
+            if connection.execute("SELECT to_regclass(%s)", [name]).fetchone()[0] is None
+        ]
+        if missing:
+            raise SettingsError(
+                f"acrel_link: the database {connection.info.dbname} has no table "
+                f"{', '.join(missing)}: run odoo -d {connection.info.dbname} "
+                "-u acrel_meter_link."
+            )
+        refused = [
+            name
+            for name in NEEDED
+            if not connection.execute(
+                "SELECT has_any_column_privilege(%s, 'SELECT')", [name]
+            ).fetchone()[0]
+        ]
+        if refused:
+            raise SettingsError(
+                f"acrel_link: the role {connection.info.user} may not read "
+                f"{', '.join(refused)}: start it with odoo meter_link, which grants its "
+                "rights to the role acrel_link."
+            )
+
+
+def answers(dsn: str) -> bool:
+    """Tell whether a server takes connections there, whosever they are."""
     return pq.PGconn.ping(dsn.encode()) == pq.Ping.OK
+
+
+def refused_for_now(error: Exception) -> bool:
+    """Tell whether a server refused a connection that it may take a moment later."""
+    return any(text in str(error) for text in _FOR_NOW)

@@ -61,7 +61,7 @@ async def _ready(settings: Settings, stopping: asyncio.Event) -> bool:
         if await asyncio.to_thread(check, settings.dsn):
             return True
         wait = backoff.next()
-        log.warning("PostgreSQL does not answer yet; next try in %.1f s.", wait)
+        log.warning("PostgreSQL takes no connection yet; next try in %.1f s.", wait)
         try:
             async with asyncio.timeout(wait):
                 await stopping.wait()

@@ -2,6 +2,7 @@ from . import (
     test_access,
     test_adopt,
     test_by_hand,
+    test_child,
     test_engine,
     test_event,
     test_grants,

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from acrel_link import database
+from acrel_link.database import answers
 from acrel_link.settings import SettingsError, read_settings
 
 from .bed import ADDON, until
@@ -137,10 +139,36 @@ async def test_it_waits_for_a_server_that_is_away(cluster, bed):
     process = await start(dsn=bed.dsn)
     try:
         line = await asyncio.wait_for(process.stderr.readline(), 30)
-        assert b"does not answer yet" in line
+        assert b"takes no connection yet" in line
     finally:
         cluster.start()
     await until(lambda: bed.all("SELECT 1 FROM acrel_link_worker"), "it started")
     process.terminate()
     await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 0
+
+
+async def test_it_waits_for_a_server_that_is_full(bed):
+    bed.admin.execute("ALTER ROLE acrel_link CONNECTION LIMIT 0")
+    try:
+        process = await start(dsn=bed.dsn)
+        line = await asyncio.wait_for(process.stderr.readline(), 30)
+        assert b"takes no connection yet" in line
+    finally:
+        bed.admin.execute("ALTER ROLE acrel_link CONNECTION LIMIT -1")
+    await until(lambda: bed.all("SELECT 1 FROM acrel_link_worker"), "it started")
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+
+
+def test_a_server_that_comes_up_while_it_is_asked_is_no_wrong_setting(cluster, bed, monkeypatch):
+    def up_by_now(dsn):
+        if not cluster.alive():
+            cluster.start()
+        return answers(dsn)
+
+    monkeypatch.setattr(database, "answers", up_by_now)
+    bed.close()
+    cluster.stop()
+    assert database.check(bed.dsn)
