@@ -25,10 +25,16 @@ UPDATE acrel_command c SET state = 'sent', attempts = c.attempts + 1, sent_at = 
 FINISH = """
 UPDATE acrel_command SET state = %s, done_at = %s, message = %s WHERE id = %s
 """
+# The same statement again, after a commit whose answer was lost, adds nothing.
 OPENED = """
 INSERT INTO acrel_command (meter_id, output_id, kind, origin, state, requested_at, sent_at,
                            done_at, attempts, message)
-VALUES (%s, %s, 'open', 'desired', 'done', %s, %s, %s, %s, %s)
+SELECT %(meter)s::integer, %(output)s::integer, 'open', 'desired', 'done', %(since)s::timestamp,
+       %(since)s::timestamp, %(now)s::timestamp, %(attempts)s::integer, %(reason)s::text
+ WHERE NOT EXISTS (
+       SELECT 1 FROM acrel_command
+        WHERE output_id = %(output)s::integer AND kind = 'open' AND origin = 'desired'
+          AND done_at = %(now)s::timestamp)
 """
 
 
@@ -77,8 +83,15 @@ class Attempts:
         """Write the row of an open that was confirmed."""
         if self._open is not None:
             _, since, number = self._open
-            now = self._context.clock.now()
             self._context.writer.execute(
-                OPENED, (self._meter_id, self._output_id, since, since, now, number, reason)
+                OPENED,
+                {
+                    "meter": self._meter_id,
+                    "output": self._output_id,
+                    "since": since,
+                    "now": self._context.clock.now(),
+                    "attempts": number,
+                    "reason": reason,
+                },
             )
             self._open = None

@@ -8,7 +8,7 @@ INFO, WARNING, ALARM = "info", "warning", "alarm"
 LINK_KINDS = {
     "link_replaced": WARNING,  # a new connection of a serial took the place of a living one
     "link_mismatch": WARNING,  # ICCID or slave address differs from what is known
-    "link_abuse": WARNING,  # a connection was cut for its frames (size, rate, malformed)
+    "link_abuse": WARNING,  # a connection was cut for its frames (too long, malformed, unfinished)
     "close_refused": ALARM,  # the contactor was not closed: billing registers unread or falling
     "close_failed": ALARM,  # closing was tried and not confirmed by read-back
     "close_expired": WARNING,  # the close was asked for too long ago to be sent

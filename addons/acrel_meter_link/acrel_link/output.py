@@ -255,7 +255,9 @@ class Output:
                 raise StepError("it was not to be sent any more")
             self._again = True
             return
-        if self.unit is not unit or context.clock.now() > wanted.close_limit:
+        # what is wanted may have changed while the claim was under way
+        late = context.clock.now() > wanted.close_limit
+        if late or self.unit is not unit or self.wanted is not wanted:
             self._again = True
             return
         self._started = (wanted.revision, started)

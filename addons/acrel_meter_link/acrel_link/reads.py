@@ -19,6 +19,13 @@ UPDATE acrel_command SET state = 'expired', done_at = clock_timestamp(),
        message = 'The meter was not online in time.'
  WHERE kind = 'read' AND state = 'queued' AND expires_at < clock_timestamp()
 """
+# A read that a process took up and did not end with; one that is only slow writes its end later.
+ABANDON = """
+UPDATE acrel_command SET state = 'expired', done_at = clock_timestamp(),
+       message = 'The link process ended before the meter answered.'
+ WHERE kind = 'read' AND state = 'sent' AND NOT id = ANY(%s)
+   AND expires_at < clock_timestamp() - interval '1 min'
+"""
 QUEUED = """
 SELECT id, meter_id FROM acrel_command WHERE kind = 'read' AND state = 'queued' ORDER BY id
 """
@@ -42,6 +49,7 @@ class Reads:
     async def sweep(self) -> None:
         """Start what is queued, end what waited too long."""
         await self._context.keeping.fetch(EXPIRE)
+        await self._context.keeping.fetch(ABANDON, (list(self._running),))
         for command_id, meter_id in await self._context.keeping.fetch(QUEUED):
             unit = self._unit_of(meter_id)
             if unit is None or unit.epoch is None or command_id in self._running:

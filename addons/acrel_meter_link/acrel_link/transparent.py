@@ -3,7 +3,7 @@
 A reply carries no number. It is the answer when slave, function and length (for a write also the
 registers) are those of the outstanding request. A reply that comes after its time-out looks like
 the answer to the next request of the same shape, so such a reply is not believed once: the
-request it seemed to answer goes out again.
+request it seemed to answer waits on for its own.
 """
 
 import asyncio

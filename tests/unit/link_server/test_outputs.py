@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from acrel_link.attempts import CLAIM_FIRST
+
 from .bed import until
 
 SERIAL = "99000000000001"
@@ -362,3 +364,40 @@ async def test_a_close_is_not_sent_under_a_lost_epoch(bed, ids):
         (sent, closed), *others = fleet.state(SERIAL)["relay_writes"]
         assert closed and not others
         assert datetime.fromtimestamp(sent / 1e9, UTC).replace(tzinfo=None) > connected
+
+
+async def test_a_close_that_is_taken_back_while_it_is_claimed_is_not_sent(bed, ids, link, fleet):
+    fetch, revisions = link.context.control.fetch, []
+
+    async def taken_back(sql, arguments=()):
+        rows = await fetch(sql, arguments)
+        if sql == CLAIM_FIRST:
+            revisions.append(bed.want(ids[2], "open"))
+            await link.context.master.refresh_wanted(whole=True)
+        return rows
+
+    link.context.control.fetch = taken_back
+    bed.want(ids[2], "closed")
+    await until(lambda: revisions, "the close was claimed")
+    await live_until(bed, ids[2], confirmed_revision=revisions[0], state="open")
+    assert True not in relay_writes(fleet)
+    await until(
+        lambda: bed.all("SELECT 1 FROM acrel_command WHERE kind = 'close' AND state = 'failed'"),
+        "the attempt has its end",
+    )
+
+
+async def test_a_read_whose_process_died_expires(bed, ids):
+    rows = [
+        bed.one(
+            "INSERT INTO acrel_command (meter_id, kind, origin, state, expires_at)"
+            " VALUES (%s, 'read', 'user', 'sent', %s) RETURNING id",
+            ids[1],
+            utcnow() - timedelta(seconds=age),
+        )
+        for age in (120, 20)
+    ]
+    state = "SELECT state FROM acrel_command WHERE id = %s"
+    async with bed.link():
+        await until(lambda: bed.one(state, rows[0]) == "expired", "it expired")
+        assert bed.one(state, rows[1]) == "sent", "its end may still be written"

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from acrel_link.attempts import OPENED
 from acrel_link.clock import Clock, to_datetime, to_stamp
 from acrel_link.reading import MEASURED, POLL, UPLOAD, Reading
 from acrel_link.store import Writer
@@ -113,6 +114,9 @@ async def test_one_bad_statement_does_not_cost_the_batch(bed, clock):
 
 async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, monkeypatch):
     """The commit succeeds and the connection dies before the writer hears of it."""
+    _, meter, output = bed.add_link("4711")
+    opened = {"meter": meter, "output": output, "since": clock.now(), "now": clock.now()}
+    opened |= {"attempts": 1, "reason": "test"}
     commit, calls = Writer._commit, []
 
     async def committed_and_lost(self, *arguments):
@@ -125,6 +129,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, mon
     monkeypatch.setattr(Writer, "_commit", committed_and_lost)
     async with writing(bed, clock) as writer:
         writer.quarantine("no reading", b"frame", 1)
+        writer.execute(OPENED, opened)
         await stored(
             writer,
             reading(clock, 1000),
@@ -133,6 +138,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, mon
     assert len(calls) == 2
     assert bed.readings() == 2
     assert bed.one("SELECT count(*) FROM acrel_reading_quarantine") == 1
+    assert bed.one("SELECT count(*) FROM acrel_command") == 1
 
 
 async def test_memory_is_bounded_while_nothing_can_be_stored(cluster, bed, clock):
