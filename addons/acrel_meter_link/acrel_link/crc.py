@@ -14,8 +14,3 @@ crc16 = modbus
 def seal(data: bytes) -> bytes:
     """Return the data with its CRC behind it, low byte first."""
     return data + modbus(data).to_bytes(2, "little")
-
-
-def is_sealed(data: bytes) -> bool:
-    """Tell whether the data ends with its own right CRC (which leaves a remainder of zero)."""
-    return len(data) > 2 and not modbus(data)

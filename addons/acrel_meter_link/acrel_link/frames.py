@@ -28,7 +28,6 @@ START, END = b"{{", b"}}"
 HEARTBEAT_NB = 0xAB
 MAX_FRAME = 1024
 MIN_FRAME = 7
-_NB_SIZE = 25  # 7B7B AB, 20 characters, 7D7D: the one frame without a CRC
 
 
 class Frame(NamedTuple):

@@ -84,7 +84,6 @@ OUTPUTS = {1: BY_NAME["do1"], 2: BY_NAME["do2"]}
 BILLING_BLOCK = (BY_NAME["pt"].address, BY_NAME["eq_reverse"].end - BY_NAME["pt"].address)
 OUTPUT_BLOCK = (OUTPUTS[1].address, OUTPUTS[2].end - OUTPUTS[1].address)
 INPUT_BLOCK = (BY_NAME["di"].address, 1)
-OUTPUT_MODE_BLOCK = (BY_NAME["do1_mode"].address, 6)
 ALARM_BLOCK = (
     BY_NAME["alarm1_enable"].address,
     0x1FA - BY_NAME["alarm1_enable"].address,

@@ -15,7 +15,6 @@ from acrel_link.registers import (
     BY_NAME,
     INPUT_BLOCK,
     OUTPUT_BLOCK,
-    OUTPUT_MODE_BLOCK,
     REGISTERS,
     decode_clock,
     describe,
@@ -108,7 +107,6 @@ def test_blocks_that_the_link_reads():
     assert BILLING_BLOCK == (0x000E, 56)
     assert OUTPUT_BLOCK == (0x01C2, 2)
     assert INPUT_BLOCK == (0x003A, 1)
-    assert OUTPUT_MODE_BLOCK == (0x01E5, 6)
     assert ALARM_BLOCK == (0x01D0, 42)
 
 
