@@ -9,5 +9,6 @@ from . import (
     test_tie,
     test_topup,
     test_wallet,
+    test_wallet_pages,
     test_wallet_race,
 )
