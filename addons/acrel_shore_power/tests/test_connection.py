@@ -222,6 +222,17 @@ class TestHold(ShoreCase):
             self.link.reads(1500, late)
             self.env["acrel.meter"]._on_tick()
 
+    def test_guard_time(self):
+        limit = self.session.guard_until
+        before, after = limit - timedelta(minutes=1), limit + timedelta(minutes=1)
+        with freeze_time(before):
+            self.link.reads(1400, before)
+            self.env["acrel.meter"]._on_tick()
+        self.assertFalse(self.connection.alarm_text)
+        with freeze_time(after):
+            self.env["acrel.meter"]._on_tick()
+        self.assert_held("Time limit")
+
     def test_guard_energy(self):
         guard = Guard(20000, self.now + timedelta(hours=24))
         with patch.object(self.env.registry["acrel.session"], "_guard", lambda _session: guard):
