@@ -34,6 +34,14 @@ class AcrelBill(models.Model):
             values.update(kind="shore", shore_connection_id=connection.id)
         return values
 
+    def _rebill(self, version=None):
+        """Override of `acrel_billing`: the agent gets an invoice of the new bill too."""
+        bill = super()._rebill(version)
+        connection = self.shore_connection_id
+        if bill and connection:
+            connection._invoice(bill)
+        return bill
+
     @api.model
     def _credited_fields(self):
         """Override of `acrel_billing`: a credit belongs to the same connection."""

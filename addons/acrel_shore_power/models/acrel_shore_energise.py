@@ -89,6 +89,9 @@ class AcrelShoreConnection(models.Model):
                 )
             )
         sessions = self.session_ids.filtered(lambda session: session.state == "finished")
+        if not sessions:
+            self.message_post(body=self.env._("No energising ended with energy to bill."))
+            return
         # The operator ends a supply; what that means in money is no right of his.
         bill = self.env["acrel.bill"].sudo()._settle(sessions)
         if bill:

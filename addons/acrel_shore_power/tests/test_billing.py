@@ -151,3 +151,43 @@ class TestShoreBill(AccountedShoreCase):
         connection.action_end()
         self.assertEqual((connection.state, connection.energy_wh), ("ended", 0))
         self.assertFalse(connection.bill_ids)
+
+    def test_a_credited_connection_is_billed_and_invoiced_again(self):
+        self.connection.action_end()
+        bill = self.connection.bill_id
+        old = self.connection.invoice_id
+        bill._credit("wrong price")
+        self.assertFalse(self.connection.bill_id)
+        self.first.action_settle()
+        again = self.connection.bill_id
+        self.assertEqual((again.gross_fen, again.state), (bill.gross_fen, "posted"))
+        self.assertEqual(again.session_ids, self.first | self.second)
+        self.assertEqual(self.connection.invoice_id.state, "posted")
+        self.assertNotEqual(self.connection.invoice_id, old)
+        with self.refused(UserError, "settled already"):
+            self.first.action_settle()
+
+    def test_billing_again_makes_an_invoice_too(self):
+        self.connection.action_end()
+        bill = self.connection.bill_id
+        bill._credit("wrong price")
+        again = bill._rebill()
+        self.assertEqual(again.invoice_id.partner_id, self.agent)
+        self.assertEqual(self.connection.invoice_id, again.invoice_id)
+
+    def test_a_running_connection_is_not_billed_by_its_session(self):
+        with self.refused(UserError, "has not ended"):
+            self.first.action_settle()
+
+    def test_a_connection_whose_energisings_all_faulted_can_be_ended(self):
+        self.connection.action_end()
+        other = self.make_vessel("Faulty", "413000012", agent_id=self.agent.id)
+        connection = self.make_connection(self.make_call(alongside=True, vessel_id=other.id))
+        start = self.eight + timedelta(hours=4)
+        session = self.supply(connection, (start, 5500), (start + timedelta(minutes=5), 5400), [])
+        self.assertEqual(session.state, "faulted")
+        self.assertTrue(connection.power_on_at)
+        connection.action_end()
+        self.assertEqual(connection.state, "ended")
+        self.assertFalse(connection.bill_ids)
+        self.assertIn("No energising", connection.message_ids[0].body)
