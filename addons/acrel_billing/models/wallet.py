@@ -178,7 +178,14 @@ class AcrelWallet(models.Model):
         if existing := entries.search([("key", "=", key)]):
             existing._check_same(self, kind, amount_fen)
             return existing
-        if kind in ("refund", "adjustment") and amount_fen < 0 and balance - held < -amount_fen:
+        # A provider has paid already: that is a fact, and no check can take it back.
+        is_fact = bool(vals.get("transaction_id"))
+        if (
+            kind in ("refund", "adjustment")
+            and not is_fact
+            and amount_fen < 0
+            and balance - held < -amount_fen
+        ):
             raise UserError(self._too_little_sentence(-amount_fen, balance - held))
         entry = entries.create(
             {

@@ -120,6 +120,10 @@ class AcrelWalletEntry(models.Model):
                 ON acrel_wallet_entry
                 FOR EACH ROW EXECUTE FUNCTION acrel_wallet_entry_keep();
 
+            CREATE OR REPLACE TRIGGER acrel_wallet_entry_keep_all
+                BEFORE TRUNCATE ON acrel_wallet_entry
+                FOR EACH STATEMENT EXECUTE FUNCTION acrel_wallet_entry_keep();
+
             CREATE OR REPLACE FUNCTION acrel_wallet_entry_total() RETURNS trigger AS $$
             DECLARE
                 free bigint;
@@ -127,7 +131,8 @@ class AcrelWalletEntry(models.Model):
                 UPDATE acrel_wallet SET balance_fen = balance_fen + NEW.amount_fen
                     WHERE id = NEW.wallet_id
                     RETURNING balance_fen - held_fen INTO free;
-                IF NEW.amount_fen < 0 AND NEW.kind <> 'charge' AND free < 0 THEN
+                IF NEW.amount_fen < 0 AND NEW.kind <> 'charge' AND NEW.transaction_id IS NULL
+                    AND free < 0 THEN
                     RAISE EXCEPTION 'The wallet has less available than would be taken from it.'
                         USING ERRCODE = 'check_violation';
                 END IF;

@@ -152,26 +152,50 @@ class AcrelWalletRefund(models.Model):
                     wanted=transaction.currency_id.format(self.amount),
                 )
             )
+        # What other charges have taken meanwhile, the provider must not pay out.
+        available = self.wallet_id._lock_available() + self.amount_fen
+        if available < self.amount_fen:
+            raise UserError(self.wallet_id._too_little_sentence(self.amount_fen, available))
         self.state = "sent"
         child = transaction.with_context(acrel_refund_id=self.id)._refund(self.amount)
         child._acrel_refund_answered()
-        if child.state == "done" and not child.is_post_processed:
-            child._post_process()
+        # Booked in a transaction of its own: a refusal there must not forget that money has left.
+        self.env.ref("payment.cron_post_process_payment_tx").sudo()._trigger()
         return child
 
     def _book_payment(self, payment):
-        """Take the money out of the wallet that `payment` has paid, and close the refund."""
+        """Take the money out of the wallet that `payment` has paid, and close the refund.
+
+        What a provider has paid is booked in any case, also when the refund was meanwhile answered
+        in another way: the wallet may then be short.
+        """
         self.ensure_one()
-        self.hold_ids._capture(self.amount_fen)
+        transaction = payment.payment_transaction_id
+        is_open = self.state in ("requested", "sent")
+        if is_open or not transaction:
+            self.hold_ids._capture(self.amount_fen)
+            key = f"acrel.wallet.refund,{self.id}"
+        else:
+            key = f"payment.transaction,{transaction.id}"
         self.wallet_id._book(
             "refund",
             -self.amount_fen,
-            f"acrel.wallet.refund,{self.id}",
+            key,
             move_id=payment.move_id.id,
-            transaction_id=payment.payment_transaction_id.id,
+            transaction_id=transaction.id,
             note=self.name,
         )
-        self.write({"state": "paid", "payment_id": payment.id})
+        if is_open:
+            self.write({"state": "paid", "payment_id": payment.id})
+        else:
+            self.message_post(
+                body=self.env._(
+                    "The provider has paid %(amount)s with %(reference)s, although this refund had "
+                    "another answer. The wallet is charged with it.",
+                    amount=self.wallet_id._format_fen(self.amount_fen),
+                    reference=transaction.reference,
+                )
+            )
 
     def _provider_failed(self, message):
         """Make a refund that the provider did not carry out payable again."""

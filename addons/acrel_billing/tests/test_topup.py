@@ -277,17 +277,14 @@ class TestTopup(TopupCase):
 
     def use_up(self, fen):
         """Charge the wallet past what is free, as a bill with more energy than its hold does."""
-        session = self.env["acrel.session"].create(
-            {"pile_id": self.pile.id, "driver_id": self.driver.partner_id.id}
-        )
         bill = self.env["acrel.bill"].create(
             {
                 "partner_id": self.partner.id,
                 "company_id": self.company.id,
                 "currency_id": self.company.currency_id.id,
                 "payment_mode": "prepaid",
-                "station_id": session.station_id.id,
-                "revenue_date": session.create_date.date(),
+                "station_id": self.station.id,
+                "revenue_date": self.midnight.date(),
             }
         )
         self.wallet._book("charge", -fen, f"test,{bill.id}", bill_id=bill.id)

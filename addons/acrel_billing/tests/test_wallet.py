@@ -48,6 +48,7 @@ class TestWallet(BillingCase):
             "UPDATE acrel_wallet_entry SET amount_fen = 1 WHERE id = %s",
             "UPDATE acrel_wallet_entry SET key = 'x' WHERE id = %s",
             "DELETE FROM acrel_wallet_entry WHERE id = %s",
+            "TRUNCATE acrel_wallet_entry CASCADE -- %s",
         ):
             with (
                 self.subTest(query=query),
