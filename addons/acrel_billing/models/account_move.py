@@ -90,3 +90,8 @@ class AccountMove(models.Model):
         """Refuse for entries of wallets and bills."""
         self._acrel_check_not_bound()
         return super().button_cancel()
+
+    def _reverse_moves(self, default_values_list=None, cancel=False):
+        """Override of `account` to refuse for entries of wallets and bills."""
+        self._acrel_check_not_bound()
+        return super()._reverse_moves(default_values_list, cancel)

@@ -1,8 +1,14 @@
 """Invoices on request, for posted bills, without counting a bill twice."""
 
+import logging
+
+from psycopg2 import IntegrityError
+
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 from odoo.fields import Command, Domain
+
+_logger = logging.getLogger(__name__)
 
 
 class AcrelBill(models.Model):
@@ -89,6 +95,7 @@ class AcrelBill(models.Model):
         :param partner: who the invoice names, the payer unless given
         """
         bills = self.sudo()
+        bills.lock_for_update()
         bills._check_invoiceable()
         company = bills.company_id
         company._acrel_check_accounting()
@@ -232,6 +239,45 @@ class AcrelBill(models.Model):
                 ).reconcile()
             notes += note
         return notes
+
+    def _try_credit_notes(self):
+        """Post the credit notes that can be posted; accountants hear of the others."""
+        notes = self.env["account.move"]
+        for credit in self:
+            try:
+                with self.env.cr.savepoint():
+                    notes += credit._make_credit_notes()
+            except (UserError, IntegrityError) as error:
+                credit._tell_unposted(error)
+        return notes
+
+    def _tell_unposted(self, error):
+        """Say in the bill's chatter, once, why the books do not carry it; notify accountants."""
+        self.ensure_one()
+        _logger.warning(
+            "Bills of %s, %s, are not posted (bill %s): %s",
+            self.station_id.name,
+            self.revenue_date,
+            self.name,
+            error,
+        )
+        subject = self.env._("Not posted")
+        if subject in self.message_ids.mapped("subject"):
+            return
+        accountants = self.env.ref("account.group_account_manager").all_user_ids.filtered(
+            lambda user: user.active and self.company_id in user.company_ids
+        )
+        self.message_post(
+            subject=subject,
+            body=self.env._(
+                "The bills of %(station)s, %(date)s, cannot be posted: %(error)s The scheduled "
+                "action tries again every hour.",
+                station=self.station_id.name,
+                date=fields.Date.to_string(self.revenue_date),
+                error=error,
+            ),
+            partner_ids=accountants.partner_id.ids,
+        )
 
     def action_view_invoice(self):
         """Open the invoice of the bill."""

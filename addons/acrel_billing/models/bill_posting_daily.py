@@ -3,7 +3,10 @@
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
+from psycopg2 import IntegrityError
+
 from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError
 
 BUTTON_GROUPS = 100
 # For a company whose own address names no time zone.
@@ -62,6 +65,19 @@ class AcrelBillPosting(models.Model):
         return postings
 
     @api.model
+    def _try_groups(self, company, groups):
+        """Write the daily entries that can be written; accountants hear of the others."""
+        postings = self.browse()
+        for group in groups:
+            try:
+                with self.env.cr.savepoint():
+                    postings += self._post_groups(company, [group])
+            except (UserError, IntegrityError) as error:
+                *_key, lines = group
+                self.env["acrel.bill.line"].browse(lines[:1]).bill_id._tell_unposted(error)
+        return postings
+
+    @api.model
     def _post_waiting(self, company, until, bills=None):
         """Write every daily entry of `company` up to and including `until`."""
         return self._post_groups(company, self._waiting_groups(company, until, bills))
@@ -90,11 +106,11 @@ class AcrelBillPosting(models.Model):
         ]
         cron._commit_progress(remaining=len(work))
         for company, group in work:
-            self._post_groups(company, [group])
+            self._try_groups(company, [group])
             if not cron._commit_progress(1):
                 return
         for company in companies:
-            self.env["acrel.bill"]._waiting_credits(company)._make_credit_notes()
+            self.env["acrel.bill"]._waiting_credits(company)._try_credit_notes()
 
     @api.model
     def action_post_now(self):
@@ -102,17 +118,28 @@ class AcrelBillPosting(models.Model):
 
         More than a screen can wait for is left to the scheduled action, which goes on at once.
         """
-        self.check_access("create")
+        if not self.env.su and not self.env.user.has_group("account.group_account_invoice"):
+            raise AccessError(self.env._("Only accountants post charging bills."))
         company = self.env.company
         postings = self.sudo()
         company_sudo = company.sudo()
         company_sudo._acrel_check_accounting()
         groups = postings._waiting_groups(company_sudo, postings._today(company_sudo))
-        written = postings._post_groups(company_sudo, groups[:BUTTON_GROUPS])
-        notes = self.env["acrel.bill"].sudo()._waiting_credits(company_sudo)._make_credit_notes()
-        left = len(groups) - len(written)
+        tried = groups[:BUTTON_GROUPS]
+        written = postings._try_groups(company_sudo, tried)
+        credits = self.env["acrel.bill"].sudo()._waiting_credits(company_sudo)
+        notes = credits._try_credit_notes()
+        failed = len(tried) - len(written) + len(credits) - len(notes)
+        left = len(groups) > len(tried)
         if left:
             self.env.ref("acrel_billing.cron_post_daily").sudo()._trigger()
+        if failed:
+            message = self.env._(
+                "%(failed)s entries or credit notes cannot be posted. The chatter of the bills "
+                "says why.",
+                failed=failed,
+            )
+        elif left:
             message = self.env._(
                 "%(written)s of %(all)s entries are posted. The rest follows in the background.",
                 written=len(written),
@@ -130,7 +157,7 @@ class AcrelBillPosting(models.Model):
             "type": "ir.actions.client",
             "tag": "display_notification",
             "params": {
-                "type": "success" if written or notes else "info",
+                "type": "warning" if failed else "success" if written or notes else "info",
                 "message": message,
                 "next": {"type": "ir.actions.client", "tag": "soft_reload"},
             },

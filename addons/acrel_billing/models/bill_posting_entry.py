@@ -126,14 +126,22 @@ class AcrelBillPosting(models.Model):
                         stored=currency.format(-stored),
                     )
                 )
-        gross = amount_of(abs(sum(lines.mapped("gross_fen"))))
-        if currency.compare_amounts(abs(move.amount_total), gross) != 0:
+        gross = amount_of(sign * sum(lines.mapped("gross_fen")))
+        if move.move_type == "entry":
+            # Odoo's total of an entry sums all debits: of mixed signs, it is not the gross amount.
+            liability = move.company_id.acrel_liability_account_id
+            booked = sum(
+                move.line_ids.filtered(lambda line: line.account_id == liability).mapped("balance")
+            )
+        else:
+            gross, booked = abs(gross), abs(move.amount_total)
+        if currency.compare_amounts(booked, gross) != 0:
             raise UserError(
                 self.env._(
                     "%(entry)s would book %(booked)s, but the bills carry %(stored)s. Nothing was "
                     "booked.",
                     entry=move.display_name,
-                    booked=currency.format(abs(move.amount_total)),
+                    booked=currency.format(booked),
                     stored=currency.format(gross),
                 )
             )

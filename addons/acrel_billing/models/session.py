@@ -167,6 +167,7 @@ class AcrelSession(models.Model):
     def action_settle(self):
         """Try again to bill sessions that were refused or wait."""
         self.env["acrel.bill"]._check_biller()
+        self.check_access("read")
         for session in self.sudo():
             session._check_settle()
             session._settle()

@@ -303,6 +303,21 @@ class TestSettle(BillingCase):
         with self.assertRaises(AccessError):
             bill.session_id.with_user(self.operator).action_settle()
 
+    def test_sessions_of_other_companies_are_not_settled(self):
+        session = self.morning()
+        session.bill_id._credit("Wrong price")
+        other = self.env["res.company"].create({"name": "Other"})
+        clerk = new_test_user(
+            self.env,
+            "clerk",
+            groups="account.group_account_invoice",
+            company_id=other.id,
+            company_ids=[Command.set(other.ids)],
+        )
+        with self.assertRaises(AccessError):
+            session.with_user(clerk).action_settle()
+        self.assertEqual(session.settlement_state, "pending")
+
     def test_other_companies_do_not_see_it(self):
         bill = self.morning().bill_id
         other = self.env["res.company"].create({"name": "Other"})
