@@ -54,7 +54,7 @@ class TestMaintenance(LinkCase):
         self.assertEqual(self.env.cr.fetchone(), (2,))
 
     def test_deleted_records_leave_no_rows(self):
-        self.output._want("closed", "session 1")
+        self.output._want("open", "session 1")
         self.observe(self.output, state="open")
         self.connect_link(self.link)
         other = self.make_meter("T0000000000009")[2]

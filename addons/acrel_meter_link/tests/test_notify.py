@@ -62,13 +62,15 @@ class TestNotify(BaseCase):
         self.addCleanup(self.commit, remove)
         self.assertEqual(self.heard(), 1, "creating master data")
 
-        def want(env):
-            return env["acrel.output"].browse(output_id)._want("closed", "session 1")
+        def want(env, wanted="closed"):
+            return env["acrel.output"].browse(output_id)._want(wanted, "session 1")
 
         self.commit(want)
         self.assertEqual(self.heard(), 1, "a wanted state")
         self.commit(want)
         self.assertEqual(self.heard(), 0, "the same wanted state again")
+        self.commit(lambda env: want(env, "open"))
+        self.assertEqual(self.heard(), 1, "another wanted state")
         self.commit(lambda env: env["acrel.meter"].browse(meter_id).action_archive())
         self.assertEqual(self.heard(), 1, "archiving a meter")
         self.commit(lambda env: env["acrel.output"].browse(output_id).write({"feedback_input": 0}))
