@@ -2,6 +2,7 @@ from . import (
     test_accounting_setup,
     test_portal_bill,
     test_posting,
+    test_posting_failures,
     test_session_money,
     test_settle,
     test_tariff,
