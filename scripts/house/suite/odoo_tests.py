@@ -1,11 +1,13 @@
 """Part `odoo`: each add-on installed with nothing but what it depends on, and its own tests run."""
 
 import ast
-import subprocess
+import os
+import time
 from functools import partial
 from pathlib import Path
 
 from .. import database, paths
+from ..children import Child
 from ..settings import free_port
 from ..stage import Stage
 from . import odoo_log
@@ -13,19 +15,45 @@ from .report import Report
 
 
 def run(report: Report, stage: Stage, chromium: Path) -> None:
-    """Test the add-ons from the lowest to the highest."""
+    """Test the add-ons from the lowest to the highest, as many at a time as there are cores."""
     template, modules = None, []
-    for addon in database.our_addons():
-        if foundations(addon) != modules:
-            modules = foundations(addon)
-            template = _template(stage, addon, modules, template)
-        name = f"odoo_{addon}"
-        stage.clone(name, template)
-        before = len(report.outcomes)
-        report.problems += _test(report, stage, name, addon, chromium)
-        if len(report.outcomes) == before:
-            report.problems.append(f"{addon} has no test that ran")
-        stage.databases.drop(name)
+    running: dict[str, Child] = {}
+    try:
+        for addon in database.our_addons():
+            if foundations(addon) != modules:
+                modules = foundations(addon)
+                template = _template(stage, addon, modules, template)
+            stage.clone(_database(addon), template)
+            if len(running) >= (os.cpu_count() or 1):
+                _finish(report, stage, running)
+            running[addon] = _start(stage, addon, chromium)
+        while running:
+            _finish(report, stage, running)
+    finally:
+        for child in running.values():
+            child.stop()
+
+
+def _database(addon: str) -> str:
+    return f"odoo_{addon}"
+
+
+def _finish(report: Report, stage: Stage, running: dict[str, Child]) -> None:
+    """Wait until one of the running tests has ended, and take over what it found."""
+    while all(child.running() for child in running.values()):
+        time.sleep(0.2)
+    addon = next(addon for addon, child in running.items() if not child.running())
+    child = running.pop(addon)
+    found = Report(addon)
+    odoo_log.read(child.output(), found)
+    if not found.outcomes:
+        found.problems.append(f"no test ran, see {child.log}")
+    if child.process.returncode and not found.problems:
+        found.problems.append(f"Odoo ended with {child.process.returncode}, see {child.log}")
+    for test, outcome in found.outcomes.items():
+        report.add(test, outcome)
+    report.problems += [f"{addon}: {problem}" for problem in found.problems]
+    stage.databases.drop(_database(addon))
 
 
 def foundations(addon: str) -> list[str]:
@@ -49,13 +77,12 @@ def _template(stage: Stage, addon: str, modules: list[str], below: str | None) -
     return stage.template(f"tpl_{addon}", database.modules_digest(modules), make)
 
 
-def _test(report: Report, stage: Stage, name: str, addon: str, chromium: Path) -> list[str]:
-    """Install the add-on and run its tests; give what went wrong beside the tests themselves."""
-    log = stage.logs / f"test-{addon}.log"
+def _start(stage: Stage, addon: str, chromium: Path) -> Child:
+    """Install the add-on and run its tests."""
     words = [
         "server",
         "-d",
-        name,
+        _database(addon),
         "-i",
         addon,
         "--skip-auto-install",
@@ -67,20 +94,10 @@ def _test(report: Report, stage: Stage, name: str, addon: str, chromium: Path) -
     ]
     environment = stage.odoo.env()
     environment["PATH"] = f"{chromium.parent}:{environment['PATH']}"
-    with open(log, "w") as out:
-        done = subprocess.run(
-            stage.odoo.line(*words),
-            env=environment,
-            cwd=stage.odoo.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    found = Report(addon)
-    odoo_log.read(log.read_text(errors="replace"), found)
-    for test, outcome in found.outcomes.items():
-        report.add(test, outcome)
-    if done.returncode and not found.problems:
-        found.problems.append(f"Odoo ended with exit code {done.returncode}, see {log}")
-    return [f"{addon}: {problem}" for problem in found.problems]
+    return Child(
+        f"Odoo's tests of {addon}",
+        stage.odoo.line(*words),
+        log=stage.logs / f"test-{addon}.log",
+        env=environment,
+        cwd=stage.odoo.folder,
+    )
