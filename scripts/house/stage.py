@@ -46,7 +46,12 @@ class Stage:
         home = find_or_install(note)
         cluster = Cluster("test", note, durable=False)
         if os.environ.get(OUTER) == str(paths.LOCAL) and cluster.answers():
-            yield cls(home, cluster, note)
+            try:
+                yield cls(home, cluster, note)
+            finally:
+                # Who restarted the outer command's cluster has its process as a child: end it here.
+                if cluster.child:
+                    cluster.stop()
             return
         with paths.only_one("stage"), cluster.running():
             yield cls(home, cluster, note)
