@@ -1,7 +1,13 @@
 """Attempts to reach a wanted state, as rows of acrel_command: one a revision and kind."""
 
+import os
+
+from .clock import to_unix_ms
 from .context import Context
 from .master import Wanted
+from .transparent import WRITE_SECONDS, Warrant
+
+OPEN_SECONDS = 240  # an open may be under way for so long; a meter refuses more than 300 s
 
 # Nothing is sent by a connection whose epoch is no longer the link's, nor for a wanted state that
 # has changed or run out: all is checked by the statement that claims the attempt.
@@ -45,6 +51,7 @@ class Attempts:
         self._context, self._meter_id, self._output_id = context, meter_id, output_id
         self._close: tuple[int, int] | None = None  # revision, id of its row
         self._open: tuple[int, object, int] | None = None  # revision, first sent at, number
+        self._close_id = b""  # of the last claimed close; a meter closes once for it
 
     async def claim_close(self, wanted: Wanted, link_id: int, epoch: int) -> bool:
         """Claim one sending of a close; False when it must not be sent."""
@@ -61,8 +68,21 @@ class Attempts:
         else:
             rows = await self._context.control.fetch(CLAIM_FIRST, values)
         if rows:
+            if "command" not in values:
+                # row numbers come again when a database is restored, so they are not enough
+                self._close_id = rows[0][0].to_bytes(8, "big") + os.urandom(8)
             self._close = (wanted.revision, rows[0][0])
         return bool(rows)
+
+    def close_warrant(self, wanted: Wanted) -> Warrant:
+        """Return what keeps the claimed close from being carried out late or twice."""
+        warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
+        limit = to_unix_ms(wanted.close_limit)
+        return Warrant(self._close_id, min(warrant.not_after, limit))
+
+    def open_warrant(self) -> Warrant:
+        """Return what an opening carries: each sending counts, for opening again is right."""
+        return Warrant.within(OPEN_SECONDS, self._context.clock)
 
     def close_ended(self, state: str, message: str) -> None:
         """Write how the close ended; nothing where none was sent."""

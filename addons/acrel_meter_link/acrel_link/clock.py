@@ -20,6 +20,11 @@ def to_stamp(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+def to_unix_ms(moment: datetime) -> int:
+    """Return a UTC moment without zone as Unix milliseconds."""
+    return (to_stamp(moment) + _UNIX) // 1000
+
+
 class Clock:
     """The database's time, measured from its answers and kept by this machine's clock."""
 
@@ -40,6 +45,10 @@ class Clock:
             stamp = self._last + 1
         self._last = stamp
         return stamp
+
+    def unix_ms(self) -> int:
+        """Return now as Unix milliseconds."""
+        return (time.time_ns() // 1000 + self._offset + _UNIX) // 1000
 
     def now(self) -> datetime:
         """Return now as UTC without zone."""

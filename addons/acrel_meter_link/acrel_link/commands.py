@@ -95,22 +95,24 @@ def build_time_request(serial: str) -> bytes:
     return frames.encode(TIME, build_serial(serial))
 
 
-def build_time_answer(local: datetime, weekdays: Sequence[int] = SUNDAY_ZERO) -> bytes:
-    """Return the answer to command 93: seven binary bytes of the meter's local time."""
-    return frames.encode(
-        TIME,
-        bytes(
-            (
-                local.year % 100,
-                local.month,
-                local.day,
-                weekdays[local.weekday()],
-                local.hour,
-                local.minute,
-                local.second,
-            )
-        ),
+def time_answer(local: datetime, weekdays: Sequence[int] = SUNDAY_ZERO) -> bytes:
+    """Return the body of the answer to command 93: seven binary bytes of the meter's local time."""
+    return bytes(
+        (
+            local.year % 100,
+            local.month,
+            local.day,
+            weekdays[local.weekday()],
+            local.hour,
+            local.minute,
+            local.second,
+        )
     )
+
+
+def build_time_answer(local: datetime, weekdays: Sequence[int] = SUNDAY_ZERO) -> bytes:
+    """Return the answer to command 93."""
+    return frames.encode(TIME, time_answer(local, weekdays))
 
 
 def parse_time_answer(body: bytes) -> datetime:

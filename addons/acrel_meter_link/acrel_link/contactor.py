@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ProtocolError
 from .master import OutputSpec
-from .transparent import NoAnswerError
+from .transparent import NoAnswerError, Warrant
 
 if TYPE_CHECKING:
     from .unit import Unit
@@ -44,10 +44,10 @@ async def settled_feedback(
         await asyncio.sleep(min(FEEDBACK_STEP, seconds))
 
 
-async def switch(spec: OutputSpec, unit: Unit, closed: bool) -> None:
+async def switch(spec: OutputSpec, unit: Unit, closed: bool, warrant: Warrant) -> None:
     """Write the relay's register and read it back, which alone proves anything."""
     try:
-        await unit.write_relay(spec.number, closed)
+        await unit.write_relay(spec.number, closed, warrant)
     except (NoAnswerError, ProtocolError) as error:
         log.info("Output %d: the write was not acknowledged: %s", spec.id, error)
     if await unit.read_relay(spec.number) is not closed:

@@ -23,7 +23,7 @@ from .incidents import Subject
 from .live_row import write_live
 from .master import Live, OutputSpec, Wanted
 from .reading import Reading
-from .transparent import GoneError, NoAnswerError
+from .transparent import GoneError, NoAnswerError, Warrant
 
 log = logging.getLogger(__name__)
 
@@ -261,7 +261,7 @@ class Output:
             self._again = True
             return
         self._started = (wanted.revision, started)
-        await self._switch(unit, True)
+        await self._switch(unit, True, self._attempts.close_warrant(wanted))
         live = self.live
         now = context.clock.now()
         live.close_revision = live.confirmed_revision = wanted.revision
@@ -292,7 +292,7 @@ class Output:
         """Open, whatever stands against it is tried again for ever."""
         unit, live, context = self.unit, self.live, self._context
         self._attempts.opening(wanted.revision)
-        await self._switch(unit, False)
+        await self._switch(unit, False, self._attempts.open_warrant())
         self._current.opened()
         if self.spec.feedback_input:
             await self._follow(unit, False)
@@ -321,9 +321,9 @@ class Output:
         self._attempts.opened(wanted.reason if not wanted.closed else "guard")
         unit.poll_soon()
 
-    async def _switch(self, unit, closed: bool) -> None:
+    async def _switch(self, unit, closed: bool, warrant: Warrant) -> None:
         self._seen = False
-        await switch(self.spec, unit, closed)
+        await switch(self.spec, unit, closed, warrant)
         self.live.relay = closed
         self._seen = True
 

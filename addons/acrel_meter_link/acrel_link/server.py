@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from .candidates import Candidates
+from .channels.plain import PlainChannel
 from .connection import Connection
 from .context import Context
 from .leases import Leases
@@ -39,7 +40,7 @@ class Server:
         """Open the socket; raise OSError when it cannot be had."""
         host, port = self._context.settings.listen
         self._listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self, self._context), host, port, backlog=BACKLOG
+            lambda: Connection(self, self._context, PlainChannel()), host, port, backlog=BACKLOG
         )
 
     @property

@@ -7,15 +7,21 @@ request it seemed to answer waits on for its own.
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from . import rtu
+from .clock import Clock
 from .errors import RefusedError, RtuError
 
 Done = Callable[[bytes, Exception | None], None]
 """Told the register bytes of the answer (empty for a write), or what went wrong."""
+
+
+WRITE_SECONDS = 20  # a write that did not reach the meter by then is never carried out
 
 
 class NoAnswerError(Exception):
@@ -26,12 +32,27 @@ class GoneError(Exception):
     """The connection is closed."""
 
 
-class _Request:
-    __slots__ = ("done", "doubted", "rtu", "shape")
+class Warrant(NamedTuple):
+    """What a write carries where its channel can refuse one that comes late or twice."""
 
-    def __init__(self, frame: bytes, done: Done):
+    command_id: bytes
+    """16 bytes; each is carried out once"""
+    not_after: int
+    """Unix milliseconds of the link's clock"""
+
+    @classmethod
+    def within(cls, seconds: float, clock: Clock) -> "Warrant":
+        """Return a warrant of its own for a write that has so long to reach the meter."""
+        return cls(os.urandom(16), clock.unix_ms() + round(seconds * 1000))
+
+
+class _Request:
+    __slots__ = ("done", "doubted", "rtu", "shape", "warrant")
+
+    def __init__(self, frame: bytes, done: Done, warrant: Warrant | None):
         self.rtu = frame
         self.done = done
+        self.warrant = warrant
         self.shape = _shape(frame)
         self.doubted = False
 
@@ -50,7 +71,7 @@ def _reply_shape(reply: bytes) -> bytes:
 class Requests:
     """The requests of one connection, in order, urgent ones first."""
 
-    def __init__(self, send: Callable[[bytes], None], timeout: float):
+    def __init__(self, send: Callable[[bytes, Warrant | None], None], timeout: float):
         self._send, self._timeout = send, timeout
         self._loop = asyncio.get_running_loop()
         self._urgent: deque[_Request] = deque()
@@ -61,19 +82,24 @@ class Requests:
         self._closed = False
         self.missed = 0
 
-    def submit(self, frame: bytes, done: Done, urgent: bool = False) -> None:
-        """Send a request as soon as those before it are answered or given up."""
+    def submit(
+        self, frame: bytes, done: Done, urgent: bool = False, warrant: Warrant | None = None
+    ) -> None:
+        """Send a request as soon as those before it are answered or given up.
+
+        A write without a warrant gets one when it is sent.
+        """
         if self._closed:
             done(b"", GoneError("The connection is closed."))
             return
-        (self._urgent if urgent else self._waiting).append(_Request(frame, done))
+        (self._urgent if urgent else self._waiting).append(_Request(frame, done, warrant))
         if self._current is None:
             self._next()
 
-    async def ask(self, frame: bytes) -> bytes:
+    async def ask(self, frame: bytes, warrant: Warrant | None = None) -> bytes:
         """Send an urgent request and return its answer."""
         future = self._loop.create_future()
-        self.submit(frame, partial(_resolve, future), urgent=True)
+        self.submit(frame, partial(_resolve, future), urgent=True, warrant=warrant)
         return await future
 
     def replied(self, reply: bytes) -> bool:
@@ -127,7 +153,7 @@ class Requests:
             return
         self._current = queue.popleft()
         self._timer = self._loop.call_later(self._timeout, self._expired)
-        self._send(self._current.rtu)
+        self._send(self._current.rtu, self._current.warrant)
 
     def _finish(self, answer: bytes, error: Exception | None) -> None:
         current, self._current = self._current, None

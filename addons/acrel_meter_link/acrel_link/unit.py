@@ -13,6 +13,7 @@ from .master import MeterSpec
 from .output import Output
 from .reading import POLL, Reading
 from .registers import BILLING_BLOCK, INPUT_BLOCK, OUTPUT_BLOCK, OUTPUTS, Block, layout
+from .transparent import Warrant
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +198,10 @@ class Unit:
         request = rtu.read_request(self.spec.slave, *INPUT_BLOCK)
         return int.from_bytes(await self.line.requests.ask(request), "big")
 
-    async def write_relay(self, number: int, closed: bool) -> None:
+    async def write_relay(self, number: int, closed: bool, warrant: Warrant) -> None:
         """Write an output's register, a level and no pulse: repeating it is harmless."""
         request = rtu.write_request(self.spec.slave, OUTPUTS[number].address, (int(closed),))
-        await self.line.requests.ask(request)
+        await self.line.requests.ask(request, warrant)
 
 
 def _relay(data: bytes, number: int) -> bool:

@@ -26,7 +26,7 @@ async def sent():
 
 @pytest.fixture
 async def requests(sent):
-    return Requests(sent.append, 0.05)
+    return Requests(lambda request, warrant: sent.append(request), 0.05)
 
 
 async def ask(requests, frame) -> asyncio.Task:

@@ -3,9 +3,9 @@
 import pytest
 
 from acrel_link import commands
-from acrel_link.connection import UNSTORED_LIMIT
 from acrel_link.crc import seal
 from acrel_link.frames import encode
+from acrel_link.intake import UNSTORED_LIMIT
 from acrel_link.uploads import build_upload
 
 from .bed import until

@@ -1,0 +1,1 @@
+"""How a connection is protected: one interface, and a module for each way."""

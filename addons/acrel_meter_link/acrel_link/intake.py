@@ -1,0 +1,200 @@
+"""What a registered link sends: each frame handled by its command, answered when it is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from . import commands
+from .clock import to_datetime
+from .context import Context
+from .errors import ProtocolError
+from .frames import Frame
+from .incidents import Subject
+from .reading import UPLOAD, Reading
+from .unit import Unit
+from .uploads import PROFILES, Upload, parse_upload
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+log = logging.getLogger(__name__)
+
+UNSTORED_LIMIT = 64  # frames of one connection that wait for their commit before it is read on
+
+
+class Intake:
+    """The frames of one connection after it registered."""
+
+    def __init__(self, line: Connection, context: Context):
+        self.profile = "adw300"
+        self._line, self._context = line, context
+        self._unstored: set[Hashable] = set()  # frames that wait for their commit
+        self._alarms: dict[int, tuple[str, ...]] = {}
+        self._alarm_changes = 0
+        self._handlers = {
+            commands.REGISTER: self._registered_again,
+            commands.UPLOAD: self._uploaded,
+            commands.TRANSPARENT: self._replied,
+            commands.TIME: self._asked_time,
+            commands.ALARM: self._alarmed,
+            commands.SETPOINTS: self._told_setpoints,
+            commands.HEARTBEAT_NB: self._beat,
+        }
+
+    @property
+    def full(self) -> bool:
+        """Whether too much waits for its commit to take more."""
+        return len(self._unstored) >= UNSTORED_LIMIT
+
+    def bound(self) -> None:
+        """Take notice of the meters that are behind the link now."""
+        self.profile = next(
+            (unit.spec.profile for unit in self._line.units if unit.spec.profile in PROFILES),
+            "adw300",
+        )
+
+    def take(self, frame: Frame) -> None:
+        """Handle one frame; one of an unknown command is passed over."""
+        handler = self._handlers.get(frame.command)
+        if handler is not None:
+            try:
+                handler(frame.body)
+            except ProtocolError as error:
+                self._refuse(frame, str(error))
+
+    def _refuse(self, frame: Frame, reason: str) -> None:
+        """Keep a frame whose body is wrong, acknowledged like a right one, or it comes for ever."""
+        log.info("%s: a frame %02X is refused: %s", self._line, frame.command, reason)
+        if frame.command not in (commands.UPLOAD, commands.ALARM, commands.SETPOINTS):
+            return
+        self._note("reading_refused", f"A frame was refused: {reason}")
+        self._keep(reason, frame.command, frame.body)
+
+    def _keep(self, reason: str, command: int, body: bytes) -> None:
+        frame = bytes((command,)) + body
+        digest = _digest(frame)
+        if digest in self._unstored:
+            return  # sent again before its commit, as in `_store_upload`
+        self._unstored.add(digest)
+        self._context.writer.quarantine(
+            reason, frame, self._line.link.id, waiting=partial(self._committed, digest, command)
+        )
+
+    def _committed(self, key: Hashable, command: int) -> None:
+        """Acknowledge a frame that is stored, and go on where too many waited."""
+        self._unstored.discard(key)
+        self._line.send(command)
+        self._line.go_on()
+
+    def _note(self, kind: str, message: str) -> None:
+        self._context.incidents.note(kind, Subject(link=self._line.link.id), message)
+
+    def _is_mine(self, serial: str | None) -> bool:
+        """Compare the serial number in a frame with the registered one; a stranger's ends it."""
+        line = self._line
+        if serial is None or serial == line.link.serial:
+            return True
+        self._note(
+            "link_mismatch",
+            f"{line.peer} registered as {line.link.serial} and sent a frame of {serial}.",
+        )
+        line.cut("it sent a frame of another serial number")
+        return False
+
+    # === By command === #
+
+    def _registered_again(self, body: bytes) -> None:
+        registration = commands.parse_register(body)
+        if self._is_mine(registration.serial):
+            self._line.registration = registration
+            self._line.send(commands.REGISTER)
+
+    def _asked_time(self, body: bytes) -> None:
+        if self._is_mine(commands.parse_time_request(body)):
+            zone = self._context.settings.meter_time
+            local = self._context.clock.now() + zone.utcoffset(None)
+            self._line.send(commands.TIME, commands.time_answer(local))
+
+    def _beat(self, body: bytes) -> None:
+        self._is_mine(commands.parse_heartbeat_nb(body))
+
+    def _replied(self, body: bytes) -> None:
+        reply = commands.parse_transparent(body)
+        if self._is_mine(reply.serial):
+            self._line.requests.replied(reply.rtu)
+
+    def _told_setpoints(self, body: bytes) -> None:
+        self._keep("Alarm set-points have no published layout.", commands.SETPOINTS, body)
+
+    def _alarmed(self, body: bytes) -> None:
+        alarm = commands.parse_alarm(body)
+        if not self._is_mine(alarm.serial):
+            return
+        unit = self._line.unit(alarm.slave)
+        if self._alarms.get(alarm.slave) != alarm.active:
+            self._alarms[alarm.slave] = alarm.active
+            self._alarm_changes += 1
+            subject = Subject(link=self._line.link.id, meter=unit.spec.id if unit else None)
+            self._context.incidents.end("meter_alarm", subject)
+            if alarm.active:
+                text = "The meter reports: " + ", ".join(alarm.active) + "."
+                self._context.incidents.begin("meter_alarm", subject, text)
+        key = (commands.ALARM, alarm.slave, self._alarm_changes)
+        if key not in self._unstored:
+            self._unstored.add(key)
+            self._context.writer.after(partial(self._committed, key, commands.ALARM))
+
+    # === Uploads === #
+
+    def _uploaded(self, body: bytes) -> None:
+        upload = parse_upload(body, self.profile)
+        if not self._is_mine(upload.serial):
+            return
+        unit = self._line.unit(upload.slave)
+        reason = " ".join(upload.refused)
+        if unit is None and not reason:
+            reason = f"No meter with slave address {upload.slave} is known behind this link."
+        if reason:
+            self._note("reading_refused", reason)
+        if unit is None or upload.layout is None:
+            self._keep(reason or "The upload carries no reading.", commands.UPLOAD, body)
+            return
+        self._store_upload(unit, upload, body, reason)
+
+    def _store_upload(self, unit: Unit, upload: Upload, body: bytes, reason: str) -> None:
+        digest = _digest(body)
+        if digest in self._unstored:
+            return  # sent again before its commit: an acknowledgement says not which it means
+        link_id = self._line.link.id
+        stamp = self._context.clock.stamp()
+        plan = upload.layout
+        reading = Reading(
+            unit.spec.id,
+            link_id,
+            stamp,
+            UPLOAD,
+            plan.columns,
+            plan.unpack(upload.data),
+            plan.clock(upload.data, to_datetime(stamp).date()),
+            digest,
+            body,
+        )
+        stored = partial(self._committed, digest, UPLOAD)
+        writer = self._context.writer
+        if not writer.add((reading,), None if reason else stored):
+            return  # not acknowledged, so the meter sends it again
+        self._unstored.add(digest)
+        if reason:
+            writer.quarantine(reason, body, link_id, unit.spec.id, waiting=stored)
+        unit.arrived(reading)
+        if upload.outputs is not None:
+            for output in unit.outputs:
+                output.relay_read(upload.outputs[output.spec.number - 1])
+
+
+def _digest(frame: bytes) -> bytes:
+    return blake2b(frame, digest_size=16).digest()
