@@ -3,7 +3,7 @@
 
 -- master data: the columns of docs/architecture.md
 GRANT SELECT (id, serial, active, channel) ON acrel_link TO acrel_link;
-GRANT SELECT (id, link_id, slave_address, profile, active, serial) ON acrel_meter TO acrel_link;
+GRANT SELECT (id, link_id, slave_address, profile, active, serial, role, poll_seconds) ON acrel_meter TO acrel_link;
 GRANT SELECT (id, meter_id, number, feedback_input, active) ON acrel_output TO acrel_link;
 
 -- what shall be
@@ -11,7 +11,7 @@ GRANT SELECT ON acrel_output_wanted TO acrel_link;
 
 -- what is
 GRANT SELECT, INSERT, UPDATE ON
-    acrel_meter_live, acrel_link_live, acrel_output_live, acrel_link_worker TO acrel_link;
+    acrel_meter_live, acrel_meter_poll, acrel_link_live, acrel_output_live, acrel_link_worker TO acrel_link;
 GRANT SELECT, INSERT ON acrel_reading_raw, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
 
 -- attempts, events, strangers

@@ -6,6 +6,7 @@ from .clock import Clock
 from .database import Database
 from .incidents import Incidents
 from .master import Master
+from .polls import Polls
 from .settings import Settings
 from .store import Writer
 
@@ -31,5 +32,6 @@ class Context:
     """What nothing waits for: sweeps, leases, master data."""
     incidents: Incidents
     master: Master
+    polls: Polls
     counters: Counters = field(default_factory=Counters)
     worker_id: int | None = None

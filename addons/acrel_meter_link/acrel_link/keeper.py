@@ -59,6 +59,7 @@ class Keeper:
     async def load(self) -> None:
         """Read what must be known before the first meter may register."""
         await self._context.master.load()
+        await self._context.polls.load(self._context.keeping)
         for kind, link, meter, output in await self._context.keeping.fetch(
             LASTING, (list(LINK_KINDS),)
         ):
@@ -145,6 +146,7 @@ class Keeper:
         await self._reads.sweep()
         await self._server.leases.sweep()
         await self._server.candidates.write()
+        await context.polls.write(context.keeping)
         if context.writer.lost > self._lost:
             log.error(
                 "%d readings were not kept, because too many wait for PostgreSQL; uploads among "

@@ -36,6 +36,8 @@ class MeterSpec:
     slave: int
     profile: str
     outputs: tuple[OutputSpec, ...] = ()
+    role: str = "load"
+    poll_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,8 @@ FINGERPRINT = """
 SELECT (SELECT coalesce(sum(hashtextextended(concat_ws('|', id, serial, active, channel), 0)), 0)
           FROM acrel_link)
      , (SELECT coalesce(sum(hashtextextended(
-                   concat_ws('|', id, link_id, slave_address, profile, active), 0)), 0)
+                   concat_ws('|', id, link_id, slave_address, profile, active, role,
+                             poll_seconds), 0)), 0)
           FROM acrel_meter)
      , (SELECT coalesce(sum(hashtextextended(
                    concat_ws('|', id, meter_id, number, feedback_input, active), 0)), 0)
@@ -112,8 +115,8 @@ SELECT (SELECT coalesce(sum(hashtextextended(concat_ws('|', id, serial, active, 
 """
 LINKS = "SELECT id, serial, channel FROM acrel_link WHERE active AND serial IS NOT NULL"
 METERS = """
-SELECT id, link_id, slave_address, profile FROM acrel_meter WHERE active AND link_id IS NOT NULL
-ORDER BY id
+SELECT id, link_id, slave_address, profile, role, coalesce(poll_seconds, 0) FROM acrel_meter
+ WHERE active AND link_id IS NOT NULL ORDER BY id
 """
 OUTPUTS = """
 SELECT id, meter_id, number, coalesce(feedback_input, 0) FROM acrel_output WHERE active
@@ -171,8 +174,9 @@ class Master:
                 OutputSpec(output_id, int(number), int(feedback_input))
             )
         of_link: dict[int, list[MeterSpec]] = {}
-        for meter_id, link_id, slave, profile in meters:
-            spec = MeterSpec(meter_id, slave, profile, tuple(of_meter.get(meter_id, ())))
+        for meter_id, link_id, slave, profile, role, poll_seconds in meters:
+            contactors = tuple(of_meter.get(meter_id, ()))
+            spec = MeterSpec(meter_id, slave, profile, contactors, role, poll_seconds)
             of_link.setdefault(link_id, []).append(spec)
         self.links = {
             serial: LinkSpec(link_id, serial, channel, tuple(of_link.get(link_id, ())))

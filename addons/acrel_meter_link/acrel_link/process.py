@@ -13,6 +13,7 @@ from .database import AWAY, Backoff, Database, check
 from .incidents import Incidents, Subject
 from .keeper import Keeper
 from .master import Master
+from .polls import Polls
 from .server import Server
 from .settings import Settings, SettingsError
 from .store import Writer
@@ -30,7 +31,8 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     incidents = Incidents(writer, clock)
     keeping = Database(settings.dsn, "keeping", clock)
     master = Master(control, keeping)
-    context = Context(settings, clock, writer, control, keeping, incidents, master)
+    polls = Polls(clock, asyncio.get_running_loop().time)
+    context = Context(settings, clock, writer, control, keeping, incidents, master, polls)
     writer.on_refused = lambda reading, reason: incidents.note(
         "reading_refused", Subject(meter=reading.meter_id), f"A reading was refused: {reason}"
     )

@@ -46,6 +46,14 @@ CREATE TABLE IF NOT EXISTS acrel_meter_live (
     e_total bigint, e_forward bigint, e_reverse bigint, eq_forward bigint, eq_reverse bigint
 ) WITH (fillfactor = 50);
 
+-- How each meter is polled and heard, written by the link process when one of them becomes another.
+CREATE TABLE IF NOT EXISTS acrel_meter_poll (
+    meter_id integer PRIMARY KEY,
+    every_seconds real,                 -- between two polls
+    due_at timestamp,                   -- a time at which it is polled, repeated every interval; NULL while it is not connected
+    learned_seconds real                -- between two readings, as they came
+);
+
 -- Identity of an upload, kept 24 h in the transaction that stores it: the same upload twice is stored once.
 CREATE TABLE IF NOT EXISTS acrel_upload_seen (
     link_id integer NOT NULL,

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from . import rtu
@@ -11,6 +12,7 @@ from .errors import RefusedError
 from .incidents import Subject
 from .master import MeterSpec
 from .output import Output
+from .poller import Poller
 from .reading import POLL, Reading
 from .registers import BILLING_BLOCK, INPUT_BLOCK, OUTPUT_BLOCK, OUTPUTS, Block, layout
 from .transparent import Warrant
@@ -21,8 +23,6 @@ WHOLE: tuple[Block, ...] = (BILLING_BLOCK,)
 PARTS: tuple[Block, ...] = ((0x0014, 38), (0x003C, 10))
 """What a meter is asked that does not answer so many registers at once."""
 
-_PHASE = 0.6180339887498949  # spreads meter ids evenly over an interval
-
 
 class Unit:
     """A meter behind a connection; gone with it."""
@@ -32,9 +32,8 @@ class Unit:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._blocks = WHOLE
-        self._timer: asyncio.TimerHandle | None = None
-        self._polling = False
         self._stopped = False
+        self._poller = Poller(self, context)
         self._relays = rtu.read_request(spec.slave, *OUTPUT_BLOCK) if outputs else b""
 
     @property
@@ -48,16 +47,15 @@ class Unit:
         return self.line.epoch
 
     def start(self) -> None:
-        """Begin: look at the outputs, then read the billing registers, then go on polling."""
+        """Begin: look at the outputs at once, and poll at this meter's own times."""
         for output in self.outputs:
             output.attach(self)
-        self._loop.call_soon(self._poll)  # behind the outputs' first look
+        self._poller.start()
 
     def stop(self) -> None:
         """End with the connection."""
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._poller.stop()
         for output in self.outputs:
             if output.unit is self:
                 output.detach()
@@ -66,49 +64,33 @@ class Unit:
 
     def poll_soon(self) -> None:
         """Set the time of the next poll anew, because an output changed."""
-        if not self._polling and not self._stopped:
-            self._schedule()
+        self._poller.changed()
 
-    def _schedule(self) -> None:
-        """Poll at this meter's own place in the interval, so that meters spread evenly."""
-        settings = self._context.settings
-        busy = any(output.busy for output in self.outputs)
-        interval = settings.poll_closed if busy else settings.poll_idle
-        now = self._loop.time()
-        place = self.spec.id * _PHASE % 1.0 * interval
-        wait = (place - now) % interval
-        if wait < interval / 4:
-            wait += interval
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(min(wait, interval), self._poll)
+    def poll(self, done: Callable[[bool], None]) -> None:
+        """Read the billing registers, and the relays where one may be closed.
 
-    def _poll(self) -> None:
-        self._timer = None
-        if self._stopped:
-            return
-        self._polling = True
-        self._read(self._blocks, self._polled, urgent=False)
+        :param done: told whether the meter answered
+        """
+        self._read(self._blocks, partial(self._polled, done), urgent=False)
 
-    def _polled(self, reading: Reading | None, error: Exception | None) -> None:
+    def _polled(self, done, reading: Reading | None, error: Exception | None) -> None:
         if self._stopped:
             return
         if error is not None:
             log.info("%s: meter %d did not answer a poll: %s", self.line, self.spec.id, error)
         if self._relays and any(output.busy or output.wanted for output in self.outputs):
-            self.line.requests.submit(self._relays, self._relays_polled)
+            relays = partial(self._relays_polled, done, error is None)
+            self.line.requests.submit(self._relays, relays)
             return
-        self._polling = False
-        self._schedule()
+        done(error is None)
 
-    def _relays_polled(self, data: bytes, error: Exception | None) -> None:
+    def _relays_polled(self, done, answered: bool, data: bytes, error: Exception | None) -> None:
         if self._stopped:
             return
         if error is None:
             for output in self.outputs:
                 output.relay_read(_relay(data, output.spec.number))
-        self._polling = False
-        self._schedule()
+        done(answered or error is None)
 
     # === Reading === #
 
@@ -169,6 +151,7 @@ class Unit:
 
     def arrived(self, reading: Reading) -> None:
         """Check a reading, from a poll or an upload, and hand it to the outputs."""
+        self._context.polls.heard(self.spec.id)
         register = reading.get("e_forward")
         known = self._context.master.registers.get(self.spec.id)
         if register is not None:

@@ -9,6 +9,7 @@ from . import (
     link_worker,
     meter,
     meter_live,
+    meter_poll,
     output,
     output_observed,
     reading,

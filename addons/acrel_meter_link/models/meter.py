@@ -4,15 +4,18 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
+from odoo.tools import SQL
 
 from ..access import require
 
 # A read asked for by a person that the meter did not answer by then is worth nothing.
 READ_EXPIRES = timedelta(seconds=30)
 
-# Three intervals without an upload, and never less than this, make a meter silent.
+# Three times its usual interval without a reading make a meter silent, but not less than this; and
+# less than the second not before anything was learned of it.
 SILENT_INTERVALS = 3
-SILENT_FLOOR = timedelta(minutes=15)
+SILENT_FLOOR = timedelta(minutes=3)
+UNKNOWN_FLOOR = timedelta(minutes=15)
 
 
 class AcrelMeter(models.Model):
@@ -51,14 +54,29 @@ class AcrelMeter(models.Model):
         aggregator=None,
         help="Modbus address behind the link, 1 to 247.",
     )
+    role = fields.Selection(
+        [("load", "Pile or Outlet"), ("transformer", "Transformer")],
+        required=True,
+        default="load",
+        tracking=True,
+        help="A transformer's meter is always polled as often as one whose contactor is closed, "
+        "since it shows how much the site may still draw.",
+    )
+    poll_seconds = fields.Integer(
+        "Poll Every (s)",
+        aggregator=None,
+        help="Seconds between two polls while nobody draws. 0: as the link process is set, which "
+        "is 5 minutes, and 10 seconds for a transformer. While a contactor is closed it is never "
+        "polled less often than every 10 seconds.",
+    )
     company_id = fields.Many2one(
         "res.company", required=True, index=True, default=lambda self: self.env.company
     )
     silence_minutes = fields.Integer(
         "Silent After (min)",
         aggregator=None,
-        help="Without a reading for this long, the meter counts as silent. 0: three upload "
-        "intervals of its link, at least 15 minutes.",
+        help="Without a reading for this long, the meter counts as silent. 0: three times as long "
+        "as it usually takes from one reading to the next.",
     )
     output_ids = fields.One2many("acrel.output", "meter_id", string="Outputs")
     installation_ids = fields.One2many("acrel.installation", "meter_id", string="Installations")
@@ -69,6 +87,10 @@ class AcrelMeter(models.Model):
     )
     _silence_positive = models.Constraint(
         "CHECK (silence_minutes >= 0)", "The time after which a meter is silent is not negative."
+    )
+    _poll_range = models.Constraint(
+        "CHECK (poll_seconds = 0 OR poll_seconds BETWEEN 1 AND 3600)",
+        "A meter is polled every 1 to 3,600 seconds, or as the link process is set (0).",
     )
     _link_slave_unique = models.UniqueIndex(
         "(link_id, slave_address) WHERE active AND link_id IS NOT NULL",
@@ -204,20 +226,20 @@ class AcrelMeter(models.Model):
         self.flush_model(["active", "link_id", "silence_minutes"])
         self.env["acrel.event"].flush_model(["kind", "meter_id", "end_at"])
         self.env.cr.execute(
-            """SELECT m.id, l.received_at
-                 FROM acrel_meter m
-                 JOIN acrel_meter_live l ON l.meter_id = m.id
-            LEFT JOIN acrel_link_live k ON k.link_id = m.link_id
-                WHERE m.active AND m.link_id IS NOT NULL
-                  AND l.received_at < %(now)s - CASE
-                          WHEN m.silence_minutes > 0 THEN m.silence_minutes * interval '1 minute'
-                          ELSE GREATEST(%(floor)s,
-                                        k.upload_minutes * %(intervals)s * interval '1 minute')
-                      END
-                  AND NOT EXISTS (SELECT 1 FROM acrel_event e
-                                   WHERE e.meter_id = m.id AND e.kind = 'meter_silent'
-                                     AND e.end_at IS NULL)""",
-            {"now": fields.Datetime.now(), "floor": SILENT_FLOOR, "intervals": SILENT_INTERVALS},
+            SQL(
+                """SELECT m.id, l.received_at
+                     FROM acrel_meter m
+                     JOIN acrel_meter_live l ON l.meter_id = m.id
+                LEFT JOIN acrel_meter_poll p ON p.meter_id = m.id
+                LEFT JOIN acrel_link_live k ON k.link_id = m.link_id
+                    WHERE m.active AND m.link_id IS NOT NULL
+                      AND l.received_at < %(now)s - %(patience)s
+                      AND NOT EXISTS (SELECT 1 FROM acrel_event e
+                                       WHERE e.meter_id = m.id AND e.kind = 'meter_silent'
+                                         AND e.end_at IS NULL)""",
+                now=fields.Datetime.now(),
+                patience=self._sql_patience(),
+            )
         )
         self.env["acrel.event"].create(
             [
@@ -233,4 +255,18 @@ class AcrelMeter(models.Model):
                 }
                 for meter_id, received_at in self.env.cr.fetchall()
             ]
+        )
+
+    @api.model
+    def _sql_patience(self):
+        """How long meter ``m``, polled ``p`` behind link ``k``, may say nothing."""
+        return SQL(
+            """CASE WHEN m.silence_minutes > 0 THEN m.silence_minutes * interval '1 minute'
+                    WHEN p.learned_seconds IS NOT NULL
+                    THEN GREATEST(%(floor)s, p.learned_seconds * %(times)s * interval '1 second')
+                    ELSE GREATEST(%(unknown)s, k.upload_minutes * %(times)s * interval '1 minute')
+                END""",
+            floor=SILENT_FLOOR,
+            unknown=UNKNOWN_FLOOR,
+            times=SILENT_INTERVALS,
         )

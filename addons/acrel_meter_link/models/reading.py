@@ -24,6 +24,7 @@ SHORT_LIVED = (
 # Table without a foreign key, since the link process writes it; its key; whose rows they are.
 OWNED = (
     ("acrel_meter_live", "meter_id", "acrel_meter"),
+    ("acrel_meter_poll", "meter_id", "acrel_meter"),
     ("acrel_engine_meter_mark", "meter_id", "acrel_meter"),
     ("acrel_link_live", "link_id", "acrel_link"),
     ("acrel_output_wanted", "output_id", "acrel_output"),

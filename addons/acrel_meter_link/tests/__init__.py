@@ -10,6 +10,7 @@ from . import (
     test_live,
     test_maintenance,
     test_notify,
+    test_poll,
     test_reading,
     test_rewire,
     test_runner,

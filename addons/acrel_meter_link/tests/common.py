@@ -58,6 +58,19 @@ class LinkCase(TransactionCase):
         meter.invalidate_recordset()
         return reading_id
 
+    def plan_poll(self, meter, **row):
+        """Write how a meter is polled and heard, as the link process does."""
+        row = {"meter_id": meter.id, **row}
+        self.env.cr.execute(
+            SQL(
+                """INSERT INTO acrel_meter_poll (%(columns)s) VALUES %(values)s
+              ON CONFLICT (meter_id) DO UPDATE SET (%(columns)s) = ROW %(values)s""",
+                columns=SQL(", ").join(map(SQL.identifier, row)),
+                values=tuple(row.values()),
+            )
+        )
+        meter.invalidate_recordset()
+
     def observe(self, output, **row):
         """Write an output's live row as the link process does."""
         row = {"output_id": output.id, **row}

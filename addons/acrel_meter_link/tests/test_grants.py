@@ -11,6 +11,7 @@ EXPECTED_TABLES = {
     "acrel_upload_seen": STREAM,
     "acrel_reading_quarantine": STREAM,
     "acrel_meter_live": STATE,
+    "acrel_meter_poll": STATE,
     "acrel_link_live": STATE,
     "acrel_output_live": STATE,
     "acrel_link_worker": STATE,
@@ -24,7 +25,12 @@ EVENT = {"meter_id", "link_id", "output_id", "kind", "severity", "begin_at", "en
 CANDIDATE = {"serial", "iccid", "peer", "first_seen_at", "last_seen_at", "attempts"}
 EXPECTED_COLUMNS = {
     "acrel_link": {READ: {"id", "serial", "active", "channel"}},
-    "acrel_meter": {READ: {"id", "link_id", "slave_address", "profile", "active", "serial"}},
+    "acrel_meter": {
+        READ: {
+            *("id", "link_id", "slave_address", "profile", "active", "serial"),
+            *("role", "poll_seconds"),
+        }
+    },
     "acrel_output": {READ: {"id", "meter_id", "number", "feedback_input", "active"}},
     "acrel_command": {
         READ: {"id"} | COMMAND,

@@ -45,9 +45,31 @@ class TestSilence(LinkCase):
         self.run_pass()
         self.assertTrue(self.silent())
 
+    def test_learned_from_its_readings(self):
+        self.connect_link(self.link, upload_minutes=30)
+        self.plan_poll(self.meter, every_seconds=300, learned_seconds=100)
+        self.assertEqual(self.meter.silent_after, 300)
+        self.hear(self.meter, self.now - timedelta(seconds=290), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.hear(self.meter, self.now - timedelta(seconds=310), e_forward=1)
+        self.run_pass()
+        self.assertRecordValues(self.silent(), [{"end_at": False}])
+
+    def test_learned_floor(self):
+        self.plan_poll(self.meter, learned_seconds=10)
+        self.hear(self.meter, self.now - timedelta(seconds=170), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.hear(self.meter, self.now - timedelta(seconds=190), e_forward=1)
+        self.run_pass()
+        self.assertTrue(self.silent())
+
     def test_fixed(self):
         self.connect_link(self.link, upload_minutes=30)
+        self.plan_poll(self.meter, learned_seconds=600)
         self.meter.silence_minutes = 2
+        self.assertEqual(self.meter.silent_after, 120)
         self.hear(self.meter, self.now - timedelta(minutes=3), e_forward=1)
         self.run_pass()
         self.assertTrue(self.silent())

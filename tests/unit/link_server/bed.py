@@ -25,7 +25,8 @@ ORM_TABLES = """
 CREATE TABLE acrel_link (id serial PRIMARY KEY, serial varchar UNIQUE, active boolean,
     channel varchar);
 CREATE TABLE acrel_meter (id serial PRIMARY KEY, link_id integer REFERENCES acrel_link,
-    slave_address integer, profile varchar, active boolean, serial varchar);
+    slave_address integer, profile varchar, active boolean, serial varchar,
+    role varchar NOT NULL DEFAULT 'load', poll_seconds integer);
 CREATE TABLE acrel_output (id serial PRIMARY KEY, meter_id integer REFERENCES acrel_meter,
     number integer, feedback_input integer, active boolean);
 CREATE TABLE acrel_command (id serial PRIMARY KEY, meter_id integer NOT NULL REFERENCES acrel_meter,
