@@ -6,7 +6,9 @@
     "author": "Acrel Charging contributors",
     "license": "LGPL-3",
     "depends": ["base", "bus", "mail", "web"],
-    "external_dependencies": {"python": ["psycopg", "pymodbus", "fastcrc", "uvloop"]},
+    "external_dependencies": {
+        "python": ["cryptography", "psycopg", "pymodbus", "fastcrc", "uvloop"]
+    },
     "data": [
         "security/groups.xml",
         "security/ir.model.access.csv",

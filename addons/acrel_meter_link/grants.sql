@@ -2,7 +2,7 @@
 -- every start of `odoo meter_link`; revoke.sql runs first, so that a right that is gone from here is gone there.
 
 -- master data: the columns of docs/architecture.md
-GRANT SELECT (id, serial, active, channel) ON acrel_link TO acrel_link;
+GRANT SELECT (id, serial, active, channel, company_id) ON acrel_link TO acrel_link;
 GRANT SELECT (id, link_id, slave_address, profile, active, serial, role, poll_seconds) ON acrel_meter TO acrel_link;
 GRANT SELECT (id, meter_id, number, feedback_input, active) ON acrel_output TO acrel_link;
 
@@ -38,3 +38,8 @@ GRANT USAGE ON SEQUENCE
 -- it runs with its owner's rights, so not for everybody
 REVOKE ALL ON FUNCTION acrel_reading_ensure_partition(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION acrel_reading_ensure_partition(date) TO acrel_link;
+
+-- keys: wrapped ones only, jobs and their log, which nobody changes afterwards
+GRANT SELECT, INSERT, UPDATE ON
+    acrel_root_key, acrel_link_key, acrel_key_authority, acrel_link_certificate, acrel_key_job TO acrel_link;
+GRANT SELECT, INSERT ON acrel_key_log TO acrel_link;

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from .clock import Clock
 from .database import Database
 from .incidents import Incidents
+from .keys.desk import KeyDesk
+from .keys.ring import KeyRing
 from .master import Master
 from .polls import Polls
 from .settings import Settings
@@ -33,5 +35,7 @@ class Context:
     incidents: Incidents
     master: Master
     polls: Polls
+    keys: KeyRing
+    key_desk: KeyDesk
     counters: Counters = field(default_factory=Counters)
     worker_id: int | None = None

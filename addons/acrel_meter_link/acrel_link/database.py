@@ -37,7 +37,13 @@ _FOR_NOW = (
     "not yet accepting connections",
 )
 
-NEEDED = ("acrel_reading_raw", "acrel_output_wanted", "acrel_output_live", "acrel_link")
+NEEDED = (
+    "acrel_reading_raw",
+    "acrel_output_wanted",
+    "acrel_output_live",
+    "acrel_link",
+    "acrel_link_key",
+)
 
 
 class Backoff:

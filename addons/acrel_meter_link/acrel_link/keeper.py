@@ -60,6 +60,7 @@ class Keeper:
         """Read what must be known before the first meter may register."""
         await self._context.master.load()
         await self._context.polls.load(self._context.keeping)
+        await self._context.key_desk.load()
         for kind, link, meter, output in await self._context.keeping.fetch(
             LASTING, (list(LINK_KINDS),)
         ):
@@ -72,7 +73,7 @@ class Keeper:
             BEGIN,
             (f"link {os.getpid()}", socket.gethostname(), os.getpid(), f"{host}:{port}"),
         )
-        self._context.worker_id = rows[0][0]
+        self._context.worker_id = self._context.key_desk.worker_id = rows[0][0]
 
     async def listen(self) -> None:
         """Wait for the wake-ups of the database."""
@@ -85,16 +86,20 @@ class Keeper:
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     backoff.reset()
-                    self._wake.set()  # what was told before this moment was not heard
+                    self._woken()  # what was told before this moment was not heard
                     while True:
                         async for _ in connection.notifies(
                             timeout=self._context.settings.sweep, stop_after=1
                         ):
-                            self._wake.set()
+                            self._woken()
                         # a connection that the network dropped silently is found out here
                         await connection.execute("SELECT 1")
             except AWAY as error:
                 await _pause("Wake-ups are not heard", error, backoff.next())
+
+    def _woken(self) -> None:
+        self._wake.set()
+        self._context.key_desk.wake()
 
     async def wake_ups(self) -> None:
         """Act on each wake-up at once; master data, which changes rarely, is left to the sweep
@@ -131,6 +136,7 @@ class Keeper:
         while True:
             await asyncio.sleep(self._context.settings.sweep)
             self._server.sweep()
+            self._context.key_desk.wake()
             try:
                 await self._sweep()
             except AWAY as error:

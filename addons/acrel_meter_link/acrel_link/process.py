@@ -12,6 +12,8 @@ from .context import Context
 from .database import AWAY, Backoff, Database, check
 from .incidents import Incidents, Subject
 from .keeper import Keeper
+from .keys.desk import KeyDesk
+from .keys.ring import KeyRing
 from .master import Master
 from .polls import Polls
 from .server import Server
@@ -32,7 +34,11 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     keeping = Database(settings.dsn, "keeping", clock)
     master = Master(control, keeping)
     polls = Polls(clock, asyncio.get_running_loop().time)
-    context = Context(settings, clock, writer, control, keeping, incidents, master, polls)
+    keys = KeyRing(settings.root_key_file, keeping, writer, clock)
+    desk = KeyDesk(keys, settings.dsn, keeping)
+    context = Context(
+        settings, clock, writer, control, keeping, incidents, master, polls, keys, desk
+    )
     writer.on_refused = lambda reading, reason: incidents.note(
         "reading_refused", Subject(meter=reading.meter_id), f"A reading was refused: {reason}"
     )
@@ -41,14 +47,19 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
 
 
 async def run(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; store what was received before ending."""
+    """Run until SIGTERM or SIGINT; store what was received before ending.
+
+    SIGHUP reads the root key files again.
+    """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    context, server, keeper = build(settings)
+    loop.add_signal_handler(signal.SIGHUP, context.key_desk.reload)
     if not await _ready(settings, stopping):
         return
-    async with serving(*build(settings)) as failed:
+    async with serving(context, server, keeper) as failed:
         waiting = asyncio.create_task(stopping.wait())
         await asyncio.wait([waiting, failed], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -95,6 +106,7 @@ async def serving(
                 keeper.wake_ups,
                 keeper.claims,
                 keeper.sweeps,
+                context.key_desk.run,
             )
         ]
         for part in parts:

@@ -155,3 +155,127 @@ BEGIN
         END IF;
     END IF;
 END $$;
+
+-- === Keys (acrel_link/keys). Nothing here opens without a root key, which is never in the database. === --
+
+-- The root key under which everything is wrapped; the sentinel proves it at the start of a link process.
+CREATE TABLE IF NOT EXISTS acrel_root_key (
+    root_id text PRIMARY KEY,
+    sentinel bytea NOT NULL,
+    state text NOT NULL CHECK (state IN ('current', 'retired')),
+    made_at timestamp NOT NULL,
+    retired_at timestamp
+);
+CREATE UNIQUE INDEX IF NOT EXISTS acrel_root_key_one_current ON acrel_root_key ((true)) WHERE state = 'current';
+
+-- Device keys, two slots a link: what the meter uses, and what it shall use next. `lab` is the test range, version 0.
+CREATE TABLE IF NOT EXISTS acrel_link_key (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    link_id integer NOT NULL,
+    serial text NOT NULL,               -- the link's at the issue; the key opens under no other
+    version integer NOT NULL CHECK (version BETWEEN 0 AND 65535),
+    state text NOT NULL CHECK (state IN ('current', 'next', 'lab', 'retired', 'revoked')),
+    over_air boolean NOT NULL,          -- true: sent to the meter as frame 02; false: handed over at the bench
+    root_id text REFERENCES acrel_root_key,
+    wrapped bytea,                      -- erased when the key is retired or revoked
+    boot_counter numeric(20) NOT NULL DEFAULT 0,        -- the highest that a valid E3 had
+    boot_at timestamp,
+    made_at timestamp NOT NULL,
+    answered_at timestamp,              -- the meter has stored it as its next
+    handed_over_at timestamp,           -- put into a package: never shown again
+    since timestamp NOT NULL,           -- when it took its state
+    CHECK ((wrapped IS NULL) = (state IN ('retired', 'revoked'))),
+    CHECK ((wrapped IS NULL) = (root_id IS NULL)),
+    CHECK ((version = 0) = (state = 'lab') OR state IN ('retired', 'revoked')),
+    CONSTRAINT acrel_link_key_one_current EXCLUDE USING btree (link_id WITH =) WHERE (state = 'current') DEFERRABLE,
+    CONSTRAINT acrel_link_key_one_next EXCLUDE USING btree (link_id WITH =) WHERE (state = 'next') DEFERRABLE,
+    CONSTRAINT acrel_link_key_one_lab EXCLUDE USING btree (link_id WITH =) WHERE (state = 'lab') DEFERRABLE
+);
+CREATE UNIQUE INDEX IF NOT EXISTS acrel_link_key_version ON acrel_link_key (serial, version) WHERE version > 0;
+CREATE INDEX IF NOT EXISTS acrel_link_key_link ON acrel_link_key (link_id);
+
+-- The operator's authority for devices' certificates; its private key is a wrapped P-256 scalar.
+CREATE TABLE IF NOT EXISTS acrel_key_authority (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    state text NOT NULL CHECK (state IN ('current', 'retired')),
+    root_id text NOT NULL REFERENCES acrel_root_key,
+    wrapped bytea NOT NULL,
+    certificate text NOT NULL,          -- PEM
+    fingerprint bytea NOT NULL UNIQUE,  -- SHA-256 of the DER
+    made_at timestamp NOT NULL,
+    not_after timestamp NOT NULL,
+    crl_number integer NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX IF NOT EXISTS acrel_key_authority_one_current ON acrel_key_authority ((true)) WHERE state = 'current';
+
+-- Certificates of links: the record that the tls channel believes; a CRL is only an export of it.
+CREATE TABLE IF NOT EXISTS acrel_link_certificate (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    authority_id integer NOT NULL REFERENCES acrel_key_authority,
+    link_id integer NOT NULL,
+    serial text NOT NULL,
+    number text NOT NULL,               -- the certificate's serial number, hexadecimal
+    fingerprint bytea NOT NULL UNIQUE,
+    certificate text NOT NULL,
+    state text NOT NULL CHECK (state IN ('valid', 'revoked')),
+    made_at timestamp NOT NULL,
+    not_after timestamp NOT NULL,
+    revoked_at timestamp,
+    CHECK ((state = 'revoked') = (revoked_at IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS acrel_link_certificate_link ON acrel_link_certificate (link_id);
+
+-- What a person wants done with keys. Odoo inserts, a link process carries out in one transaction with its effects.
+CREATE TABLE IF NOT EXISTS acrel_key_job (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'done', 'failed', 'cancelled')),
+    company_id integer,
+    link_ids integer[] NOT NULL DEFAULT '{}',
+    parameters jsonb NOT NULL DEFAULT '{}',     -- nothing secret
+    recipient jsonb,                            -- who can open the result: a public key; erased at the end
+    requested_by integer,                       -- res_users, or NULL for the command line
+    actor text NOT NULL,
+    requested_at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    worker_id integer,
+    finished_at timestamp,
+    message text,
+    result bytea,                               -- a package, encrypted; erased when it was fetched
+    result_name text,
+    ticket bytea,                               -- digest of the one-time address of the download
+    ticket_until timestamp,
+    fetched_at timestamp,
+    fetched_by text,
+    CHECK (state <> 'queued' OR result IS NULL)
+);
+CREATE INDEX IF NOT EXISTS acrel_key_job_queued ON acrel_key_job (id) WHERE state = 'queued';
+
+-- Every key action, for ever.
+CREATE TABLE IF NOT EXISTS acrel_key_log (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamp NOT NULL DEFAULT (clock_timestamp() AT TIME ZONE 'UTC'),
+    actor text NOT NULL,
+    action text NOT NULL,
+    company_id integer,
+    link_id integer,
+    serial text,
+    version integer,
+    job_id integer,
+    detail text
+);
+CREATE INDEX IF NOT EXISTS acrel_key_log_link ON acrel_key_log (link_id);
+
+CREATE OR REPLACE FUNCTION acrel_key_log_append_only() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'The log of key actions is only added to: % is refused.', TG_OP
+          USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE OR REPLACE TRIGGER acrel_key_log_rows BEFORE UPDATE OR DELETE ON acrel_key_log
+    FOR EACH ROW EXECUTE FUNCTION acrel_key_log_append_only();
+CREATE OR REPLACE TRIGGER acrel_key_log_table BEFORE TRUNCATE ON acrel_key_log
+    FOR EACH STATEMENT EXECUTE FUNCTION acrel_key_log_append_only();
+
+-- Which root keys a living link process has loaded: a roll waits until all have the new one.
+ALTER TABLE acrel_link_worker ADD COLUMN IF NOT EXISTS roots text;

@@ -95,6 +95,9 @@ SETTINGS = (
         "allow", _networks, "", "networks that may use the plain channel; default loopback only"
     ),
     _Setting("dsn", str, "", "libpq connection string of the role acrel_link"),
+    _Setting(
+        "root_key_file", str, "", "root key files of the secured channels, ':' between several"
+    ),
     _Setting("poll_closed", _seconds, "10", "seconds between polls while an output is closed"),
     _Setting("poll_idle", _seconds, "300", "seconds between polls of an idle meter"),
     _Setting("sweep", _seconds, "5", "seconds between looks at what may have been missed"),

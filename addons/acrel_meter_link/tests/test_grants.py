@@ -16,6 +16,12 @@ EXPECTED_TABLES = {
     "acrel_output_live": STATE,
     "acrel_link_worker": STATE,
     "acrel_link_candidate": {DELETE},
+    "acrel_root_key": STATE,
+    "acrel_link_key": STATE,
+    "acrel_key_authority": STATE,
+    "acrel_link_certificate": STATE,
+    "acrel_key_job": STATE,
+    "acrel_key_log": STREAM,
 }
 COMMAND = {
     *("meter_id", "output_id", "kind", "origin", "state", "requested_at", "expires_at"),
@@ -24,7 +30,7 @@ COMMAND = {
 EVENT = {"meter_id", "link_id", "output_id", "kind", "severity", "begin_at", "end_at"}
 CANDIDATE = {"serial", "iccid", "peer", "first_seen_at", "last_seen_at", "attempts"}
 EXPECTED_COLUMNS = {
-    "acrel_link": {READ: {"id", "serial", "active", "channel"}},
+    "acrel_link": {READ: {"id", "serial", "active", "channel", "company_id"}},
     "acrel_meter": {
         READ: {
             *("id", "link_id", "slave_address", "profile", "active", "serial"),
