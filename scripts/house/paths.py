@@ -16,6 +16,7 @@ VENV = LOCAL / "venv"
 PYTHON = VENV / "bin" / "python"
 ODOO = LOCAL / "odoo"
 LOGS = LOCAL / "log"
+ROOT_KEY = LOCAL / "run" / "root.key"  # of the link that scripts/run starts
 
 OUR_ADDONS = ("acrel_meter_link", "acrel_charging", "acrel_billing", "acrel_shore_power")
 
