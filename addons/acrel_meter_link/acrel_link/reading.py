@@ -19,34 +19,39 @@ MEASURED = {
     **dict.fromkeys(("frequency", "pt", "ct", "temperature_n"), "i"),
     **dict.fromkeys(("e_total", "e_forward", "e_reverse", "eq_forward", "eq_reverse"), "q"),
 }
-COPY_COLUMNS = ("received_at", "meter_id", "source", "meter_clock", "link_id", "digest", *MEASURED)
+RAW_COLUMNS = ("received_at", "meter_id", "source", "meter_clock", *MEASURED)
+DIGEST_SIZE = 16  # of an upload's identity
+COPY_COLUMNS = (*RAW_COLUMNS, "link_id", "digest")
 
 _SIZES = {"H": 2, "i": 4, "q": 8}
-_HEAD = Struct("!hiqiiihi")  # field count; received_at, meter_id, source, each after its length
-_INT4 = Struct("!ii")
-_NULL = b"\xff\xff\xff\xff"
+_HEAD = "!hiqiiih"  # field count; received_at, meter_id, source, each after its length
+_FIELDS = len(RAW_COLUMNS)
+_ALL_FIELDS = len(COPY_COLUMNS).to_bytes(2, "big")
+_LINK = Struct("!iii")
+_NULL = -1  # a length
 
 
 class Shape:
     """Which columns the values of a reading are, and how they become a row."""
 
-    __slots__ = ("_pick", "_places", "_struct", "columns")
+    __slots__ = ("_clocked", "_clockless", "_pick", "_places", "columns")
 
     def __init__(self, columns: tuple[str, ...]):
         self.columns = columns
         self._places = {name: place for place, name in enumerate(columns)}
         # struct takes the lengths as arguments too: they are appended to the values once and
         # picked from there, in the order of the table.
-        lengths = {size: len(columns) + at for at, size in enumerate((2, 4, 8, -1))}
-        formats, picks = ["!"], []
+        lengths = {size: len(columns) + at for at, size in enumerate((2, 4, 8, _NULL))}
+        formats, picks = [], []
         for name, code in MEASURED.items():
             formats.append("i")
             if name in self._places:
                 formats.append(code)
                 picks += (lengths[_SIZES[code]], self._places[name])
             else:
-                picks.append(lengths[-1])
-        self._struct = Struct("".join(formats))
+                picks.append(lengths[_NULL])
+        self._clocked = Struct(f"{_HEAD}iq{''.join(formats)}")
+        self._clockless = Struct(f"{_HEAD}i{''.join(formats)}")
         self._pick = itemgetter(*picks)
 
     def value(self, values: tuple[int, ...], name: str) -> int | None:
@@ -54,9 +59,14 @@ class Shape:
         place = self._places.get(name)
         return None if place is None else values[place]
 
-    def pack(self, values: tuple[int, ...]) -> bytes:
-        """Return all of `MEASURED` in binary COPY form."""
-        return self._struct.pack(*self._pick((*values, 2, 4, 8, -1)))
+    def row(self, reading: "Reading") -> bytes:
+        """Return a reading as a row of `RAW_COLUMNS` in binary COPY form."""
+        rest = self._pick((*reading.values, 2, 4, 8, _NULL))
+        stamp, meter_id, source = reading.stamp, reading.meter_id, reading.source
+        if reading.clock is None:
+            return self._clockless.pack(_FIELDS, 8, stamp, 4, meter_id, 2, source, _NULL, *rest)
+        clock = to_stamp(reading.clock)
+        return self._clocked.pack(_FIELDS, 8, stamp, 4, meter_id, 2, source, 8, clock, *rest)
 
 
 @cache
@@ -106,22 +116,23 @@ class Reading:
         """Return one column; None where it was not read."""
         return self.shape.value(self.values, name)
 
+    def row(self) -> bytes:
+        """Return the row of `RAW_COLUMNS` in binary COPY form."""
+        return self.shape.row(self)
+
     def encode(self) -> bytes:
         """Return the row of `COPY_COLUMNS` in binary COPY form."""
-        # the last 8 is the length of meter_clock
-        head = _HEAD.pack(_FIELDS, 8, self.stamp, 4, self.meter_id, 2, self.source, 8)
-        if self.clock is None:
-            clock = _NULL
-            head = head[:-4]
-        else:
-            clock = to_stamp(self.clock).to_bytes(8, "big", signed=True)
         digest = self.digest
-        tail = _NULL if digest is None else len(digest).to_bytes(4, "big") + digest
+        size = _NULL if digest is None else len(digest)
         return b"".join(
-            (head, clock, _INT4.pack(4, self.link_id), tail, self.shape.pack(self.values))
+            (
+                _ALL_FIELDS,
+                self.shape.row(self)[2:],
+                _LINK.pack(4, self.link_id, size),
+                digest or b"",
+            )
         )
 
 
-_FIELDS = len(COPY_COLUMNS)
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"

@@ -13,97 +13,22 @@ from typing import Any
 
 import psycopg
 
+from .arrays import integers, strings
 from .clock import Clock, to_datetime
 from .database import AWAY, Backoff, Database
-from .reading import COPY_COLUMNS, COPY_HEADER, COPY_TRAILER, MEASURED, Reading
+from .live_meters import LiveMeters
+from .reading import COPY_HEADER, COPY_TRAILER, DIGEST_SIZE, Reading
 from .settings import Settings
+from .store_sql import CATCH_UP, COPY, COPY_RAW, IDENTITIES, PARTITIONS, QUARANTINE, STAGING, STORE
 
 log = logging.getLogger(__name__)
 
 ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError)
 """What is a reading's own fault; everything else is tried again until it succeeds."""
 
-_ROW = ", ".join(("received_at", "meter_id", "source", "meter_clock", *MEASURED))
-_STAY = ("pt", "ct", "temperature_n", *(name for name in MEASURED if name.startswith("e")))
-"""Columns that a reading which lacks them leaves as they were in the live row."""
 
-STAGING = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS staging ON COMMIT DELETE ROWS AS
-SELECT {_ROW}, NULL::integer AS link_id, NULL::bytea AS digest
-  FROM acrel_reading_raw WHERE false
-"""
-
-COPY = f"COPY staging ({', '.join(COPY_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-
-# The live row only goes forward, in time and in e_forward: a register that fell is no newest truth.
-# An upload is stored when its identity is new; a polled reading has none. After a broken
-# connection the batch may have been committed already, and {again} looks for its rows.
-_STORE = """
-WITH news AS (
-    INSERT INTO acrel_upload_seen (link_id, digest, received_at)
-    SELECT DISTINCT ON (link_id, digest) link_id, digest, received_at
-      FROM staging WHERE digest IS NOT NULL ORDER BY link_id, digest, received_at
-    ON CONFLICT DO NOTHING
-    RETURNING link_id, digest, received_at
-), stored AS (
-    INSERT INTO acrel_reading_raw ({row})
-    SELECT {staged} FROM staging s
-      LEFT JOIN news n ON n.link_id = s.link_id AND n.digest = s.digest
-                      AND n.received_at = s.received_at
-     WHERE (s.digest IS NULL OR n.digest IS NOT NULL) {again}
-     ORDER BY s.received_at
-    RETURNING id, {row}
-), moved AS (
-    INSERT INTO acrel_meter_live AS l (reading_id, {row})
-    SELECT DISTINCT ON (stored.meter_id) stored.id, {stored}
-      FROM stored LEFT JOIN acrel_meter_live k ON k.meter_id = stored.meter_id
-     WHERE stored.e_forward IS NULL OR k.e_forward IS NULL OR stored.e_forward >= k.e_forward
-     ORDER BY stored.meter_id, stored.e_forward DESC NULLS LAST, stored.received_at DESC
-    ON CONFLICT (meter_id) DO UPDATE SET reading_id = excluded.reading_id, {update}
-     WHERE l.received_at < excluded.received_at
-    RETURNING 1
-)
-SELECT (SELECT count(*) FROM stored), pg_notify('acrel_engine', '')
-"""
-
-
-def _store(again: str) -> str:
-    names = _ROW.split(", ")
-    return _STORE.format(
-        row=_ROW,
-        staged=", ".join(f"s.{name}" for name in names),
-        stored=", ".join(f"stored.{name}" for name in names),
-        update=", ".join(
-            f"{name} = coalesce(excluded.{name}, l.{name})"
-            if name in _STAY
-            else f"{name} = excluded.{name}"
-            for name in names
-            if name != "meter_id"
-        ),
-        again=again,
-    )
-
-
-STORE = _store("")
-STORE_AGAIN = _store(
-    "AND NOT EXISTS (SELECT 1 FROM acrel_reading_raw r"
-    " WHERE r.meter_id = s.meter_id AND r.received_at = s.received_at)"
-)
-
-PARTITIONS = """
-SELECT acrel_reading_ensure_partition(%s::date + day) FROM generate_series(-1, 3) AS day
-"""
-
-# The same statement again, after a commit whose answer was lost, adds nothing.
-QUARANTINE = """
-INSERT INTO acrel_reading_quarantine (received_at, link_id, meter_id, reason, frame)
-SELECT n.* FROM (VALUES (%s::timestamp, %s::integer, %s::integer, %s::text, %s::bytea))
-       AS n (received_at, link_id, meter_id, reason, frame)
- WHERE NOT EXISTS (
-       SELECT 1 FROM acrel_reading_quarantine q
-        WHERE q.received_at = n.received_at AND q.link_id IS NOT DISTINCT FROM n.link_id
-          AND q.frame IS NOT DISTINCT FROM n.frame)
-"""
+class _Repeated(Exception):
+    """An upload of the batch is stored already: the careful way tells which."""
 
 
 @dataclass(slots=True)
@@ -142,6 +67,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._ready: tuple | None = None
+        self._live = LiveMeters(self._wake_up)
         self._closing = False
         self.stored = 0
         self.lost = 0
@@ -292,27 +218,61 @@ class Writer:
     async def _commit(
         self, readings: Sequence[Reading], statements: Sequence[Statement], again: bool
     ) -> list[int]:
+        """Store in one transaction, the quick way, or `again` after one that may have succeeded."""
+        connection = await self._prepared()
+        if not again:
+            try:
+                return await self._commit_quickly(connection, readings, statements)
+            except _Repeated:
+                log.debug("An upload was repeated: its batch is stored the careful way.")
+        async with connection.transaction(), connection.cursor() as cursor:
+            stored = 0
+            if readings:
+                await _copy(cursor, COPY, [reading.encode() for reading in readings])
+                stamps = [reading.stamp for reading in readings]
+                bounds = to_datetime(min(stamps)), to_datetime(max(stamps))
+                await cursor.execute(STORE, bounds)
+                stored = (await cursor.fetchone())[0]
+            counts = await _run(cursor, statements)
+        self.stored += stored
+        return counts
+
+    async def _commit_quickly(
+        self,
+        connection: psycopg.AsyncConnection,
+        readings: Sequence[Reading],
+        statements: Sequence[Statement],
+    ) -> list[int]:
+        async with connection.transaction(), connection.cursor() as cursor:
+            if readings:
+                uploads = [reading for reading in readings if reading.digest is not None]
+                if uploads:
+                    links = integers([reading.link_id for reading in uploads])
+                    digests = strings([reading.digest for reading in uploads], DIGEST_SIZE)
+                    await cursor.execute(IDENTITIES, (links, digests))
+                    if cursor.rowcount != len(uploads):
+                        raise _Repeated
+                await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
+                self._live.heard(readings)
+            moving = self._live.due(hurry=bool(statements) or self._closing)
+            if moving:
+                await self._live.move(cursor)
+            counts = await _run(cursor, statements)
+        if moving:
+            self._live.moved()
+        self.stored += len(readings)
+        return counts
+
+    async def _prepared(self) -> psycopg.AsyncConnection:
+        """Return the connection, with today's partitions and what its session needs."""
         connection = await self._database.connect()
         ready = (self._database.generation, self._clock.now().date())
         if self._ready != ready:
             await connection.execute(STAGING)
             await connection.execute(PARTITIONS, [ready[1]])
+            await connection.execute(CATCH_UP)
             self._ready = ready
-        counts, stored = [], 0
-        async with connection.transaction(), connection.cursor() as cursor:
-            if readings:
-                async with cursor.copy(COPY) as copy:
-                    await copy.write(
-                        b"".join((COPY_HEADER, *(row.encode() for row in readings), COPY_TRAILER))
-                    )
-                await cursor.execute(STORE_AGAIN if again else STORE)
-                stored = (await cursor.fetchone())[0]
-            for statement in statements:
-                await cursor.execute(statement.sql, statement.arguments)
-                told = await cursor.fetchone() if cursor.description else None
-                counts.append(told[0] if told else cursor.rowcount)
-        self.stored += stored
-        return counts
+        return connection
 
     async def _halve(self, readings: Sequence[Reading], again: bool) -> None:
         if not readings:
@@ -353,15 +313,36 @@ class Writer:
         if statement.done is not None:
             statement.done(counts[0])
 
+    def _wake_up(self) -> None:
+        """Ask for a transaction although nothing waits to be stored."""
+        self._batch()
+        self._wake.set()
+
     def close(self) -> None:
         """Let `run` store what waits and end."""
         self._closing = True
+        if self._live.behind:
+            self._wake_up()
         self._wake.set()
         self._urgent.set()
 
     async def disconnect(self) -> None:
         """Close the connection to the database."""
         await self._database.close()
+
+
+async def _copy(cursor: psycopg.AsyncCursor, sql: str, rows: Sequence[bytes]) -> None:
+    async with cursor.copy(sql) as copy:
+        await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
+
+
+async def _run(cursor: psycopg.AsyncCursor, statements: Sequence[Statement]) -> list[int]:
+    counts = []
+    for statement in statements:
+        await cursor.execute(statement.sql, statement.arguments)
+        told = await cursor.fetchone() if cursor.description else None
+        counts.append(told[0] if told else cursor.rowcount)
+    return counts
 
 
 def _text(error: Exception) -> str:
