@@ -207,6 +207,20 @@ async def test_a_revoked_key_is_refused_at_once(bench, bed, link_id):
     assert bench.keys(link_id) == [(1, "revoked")]
 
 
+async def test_a_next_key_revoked_during_its_handshake_does_not_come_back(bench, bed, link_id):
+    bench.issue(SERIAL)
+    bench.do("rotate", "--serial", SERIAL)
+    async with bed.link(root_key_file=bench.root_file, sweep=60) as link:
+        ring = link.context.keys
+        key = await found(link, 2)
+        bench.do("revoke", "--serial", SERIAL, "--version", "2")
+        await gone(link, 2)
+        ring.opened(key, 1)
+        assert ring.find(SERIAL, 2) is None
+        assert ring.find(SERIAL, 1).state == "current"
+    assert bench.keys(link_id) == [(1, "current"), (2, "revoked")]
+
+
 async def test_retirement_is_no_revocation(bench, bed, link_id):
     bench.issue(SERIAL)
     bench.do("rotate", "--serial", SERIAL)

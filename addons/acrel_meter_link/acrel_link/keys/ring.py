@@ -123,7 +123,6 @@ class KeyRing:
         self._promoted: set[int] = set()
         self._answered: set[int] = set()
         self._certificates: dict[bytes, tuple[int, datetime]] = {}
-        self._counters: dict[int, int] = {}
         self._fingerprint: tuple | None = None
         self.on_revoked: Callable[[set[int]], None] = lambda links: None
         self.on_rekey: Callable[[set[int]], None] = lambda links: None
@@ -200,24 +199,30 @@ class KeyRing:
         self._promoted &= {key.id for key in read if key.state == "next"}
         self._answered &= unanswered
         promoted = {key.link_id for key in read if key.id in self._promoted}
-        keys = [
-            replace(key, state="current") if key.id in self._promoted else key
-            for key in read
-            if key.state != "current" or key.link_id not in promoted
-        ]
-        for key in keys:
-            self._counters[key.id] = max(key.boot_counter, self._counters.get(key.id, 0))
-        self._counters = {key.id: self._counters[key.id] for key in keys}
-        self._keys = {(key.serial, key.version): key for key in keys}
-        self._by_link = {}
-        for key in keys:
-            self._by_link.setdefault(key.link_id, {})[key.state] = key
+        counters = {key.id: key.boot_counter for key in self._keys.values()}
+        self._keys, self._by_link = {}, {}
+        for key in read:
+            if key.state == "current" and key.link_id in promoted:
+                continue
+            self._hold(
+                replace(
+                    key,
+                    state="current" if key.id in self._promoted else key.state,
+                    boot_counter=max(key.boot_counter, counters.get(key.id, 0)),
+                )
+            )
         self._unanswered = unanswered - self._answered - self._promoted
 
+    def _hold(self, key: DeviceKey) -> None:
+        self._keys[key.serial, key.version] = key
+        self._by_link.setdefault(key.link_id, {})[key.state] = key
+
     def find(self, serial: str, version: int) -> DeviceKey | None:
-        """Return a key that may be used; None for an unknown or revoked one."""
-        key = self._keys.get((serial, version))
-        return key and replace(key, boot_counter=self._counters[key.id])
+        """Return a key that may be used; None for an unknown or revoked one.
+
+        One look-up in either case, so that its time tells nothing.
+        """
+        return self._keys.get((serial, version))
 
     def certificate(self, fingerprint: bytes) -> int | None:
         """Return the link whose valid certificate this is the SHA-256 of."""
@@ -234,9 +239,12 @@ class KeyRing:
         :param refused: called when the database knows better: a counter that another process has
             seen, or a key revoked meanwhile; the connection is to be closed
         """
-        self._counters[key.id] = max(boot_counter, self._counters.get(key.id, 0))
-        if key.state == "next":
-            self._promote(key)
+        held = self._keys.get((key.serial, key.version))
+        if held is not None and held.id == key.id:
+            if held.state == "next":
+                self._retire_current(held)
+                held = replace(held, state="current")
+            self._hold(replace(held, boot_counter=max(boot_counter, held.boot_counter)))
 
         def stored(count: int) -> None:
             if not count:
@@ -248,16 +256,15 @@ class KeyRing:
         told = {"id": key.id, "counter": boot_counter, "at": self._clock.now()}
         self._writer.execute(OPENED, told, stored)
 
-    def _promote(self, key: DeviceKey) -> None:
-        self._promoted.add(key.id)
-        slots = self._by_link.get(key.link_id, {})
+    def _retire_current(self, following: DeviceKey) -> None:
+        """Empty both slots of a link whose meter uses its next key."""
+        slots = self._by_link[following.link_id]
         retired = slots.pop("current", None)
-        slots.pop("next", None)
-        current = slots["current"] = replace(key, state="current")
-        self._keys[key.serial, key.version] = current
+        del slots["next"]
         if retired is not None:
             del self._keys[retired.serial, retired.version]
-        self._unanswered.discard(key.id)
+        self._promoted.add(following.id)
+        self._unanswered.discard(following.id)
 
     def rekey_due(self, link_id: int) -> RekeyOrder | None:
         """Return the key to send to a meter that is open under its current one."""
