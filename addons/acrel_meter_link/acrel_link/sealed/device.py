@@ -184,7 +184,7 @@ class DeviceSession:
         decoder = self._decoder
         decoder.push(data)
         try:
-            while (inner := decoder.pull()) is not None:
+            while decoder.pending and (inner := decoder.pull()) is not None:
                 if self._opener is None:
                     self._prove(inner[:-2])
                     continue

@@ -15,6 +15,7 @@ UP, DOWN = b"\x00", b"\x01"
 
 _HEAD = Struct(">3sH4sQ")  # cmd, ver, suite; len; session id, seq: with SN and way the AAD
 _LENGTH_AROUND = MIN_DATA - 1
+_MOST_FRAMES = 2 * FRAME_LIMIT
 
 
 class Sealer:
@@ -61,7 +62,7 @@ class Opener:
         seq = self.count
         if inner[5:17] != self._session_id + seq.to_bytes(8, "big"):
             raise SealedError("A sealed frame is not the next one of its session.", Fault.SEQUENCE)
-        if seq >= 2 * FRAME_LIMIT:
+        if seq >= _MOST_FRAMES:
             raise SealedError(f"The session has carried {seq} frames.", Fault.EXHAUSTED)
         try:
             plaintext = self._aead.decrypt(

@@ -116,8 +116,9 @@ class Server:
 
     def accepted(self, hello: wire.Hello) -> DeviceKey | None:
         """Return the key that a hello may be answered under."""
+        boot_counter = hello.boot_counter
         key = self.keys.find(hello.serial, hello.key_version)
-        if key is None or hello.boot_counter <= key.boot_counter:
+        if key is None or boot_counter <= key.boot_counter:
             return None
         return key if key.version != TEST_RANGE or self.lab else None
 
@@ -189,7 +190,7 @@ class ServerSession:
         decoder = self._decoder
         decoder.push(data)
         try:
-            while (inner := decoder.pull()) is not None:
+            while decoder.pending and (inner := decoder.pull()) is not None:
                 if self._opener is None:
                     self._shake_hands(inner)
                     continue

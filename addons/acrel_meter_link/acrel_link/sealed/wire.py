@@ -61,18 +61,14 @@ class Decoder:
     A segment costs one copy of what was kept before it, and a frame one copy of itself.
     """
 
-    __slots__ = ("_at", "_data", "_front", "_least", "_most")
+    __slots__ = ("_at", "_data", "_front", "_least", "_most", "pending")
 
     def __init__(self):
+        self.pending = 0  # bytes that no frame was made of yet
         self._data = b""
         self._at = 0
         self._front = START
         self._least = self._most = 0
-
-    @property
-    def pending(self) -> int:
-        """How many bytes of an unfinished frame are kept."""
-        return len(self._data) - self._at
 
     def expect(self, command: int, suite: int | None, least: int, most: int) -> None:
         """Allow this command, of this suite (None: any), with a body of so many bytes."""
@@ -83,36 +79,44 @@ class Decoder:
 
     def push(self, data: bytes) -> None:
         """Take the next segment of the stream."""
-        kept = self._data
-        self._data = kept[self._at :] + data if self._at < len(kept) else bytes(data)
+        self._data = self._data + data if self.pending else bytes(data)
         self._at = 0
+        self.pending = len(self._data)
 
     def pull(self) -> bytes | None:
         """Return the next frame's `cmd … body CRC`, or None until more bytes came."""
         data, at = self._data, self._at
         if not data.startswith(self._front, at):
             self._check_begun(data, at)
-            return None
-        if len(data) - at < _FRONT:
-            return None
+            return self._wait()
+        if self.pending < _FRONT:
+            return self._wait()
         size = data[at + 5] << 8 | data[at + 6]
         if not self._least <= size <= self._most:
             raise SealedError(
                 f"A frame announces {size} bytes, which is not allowed.", Fault.LENGTH
             )
-        end = at + size + _AROUND
-        if end > len(data):
-            return None
+        size += _AROUND
+        left = self.pending - size
+        if left < 0:
+            return self._wait()
+        end = at + size
         inner = data[at + 2 : end - 2]
         if crc16(inner):
             raise SealedError("The CRC of a frame is wrong.", Fault.CRC)
         if not data.startswith(END, end - 2):
             raise SealedError("A frame does not end where it must.", Fault.NOISE)
-        if end == len(data):
-            self._data, self._at = b"", 0
-        else:
+        self.pending = left
+        if left:
             self._at = end
+        else:
+            self._data = b""
         return inner
+
+    def _wait(self) -> None:
+        """Keep what has begun, and nothing of what stood before it."""
+        if self._at:
+            self._data, self._at = self._data[self._at :], 0
 
     def _check_begun(self, data: bytes, at: int) -> None:
         """Raise unless what came may still become the frame that is allowed."""
