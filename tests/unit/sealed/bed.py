@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from acrel_link.frames import Frame
+from acrel_link.keys.check import check_value
 from acrel_link.sealed.device import Device, DeviceSession
-from acrel_link.sealed.schedule import key_check
 from acrel_link.sealed.server import Server, ServerSession
 from acrel_link.sealed.store import MemoryStore, Slot
 from acrel_link.sealed.suites import SUITES
-from acrel_link.serials import build_serial
 
 SERIAL = "12307210720085"
 KEY, NEXT_KEY = bytes(range(32)), bytes(range(32, 64))
@@ -34,6 +33,7 @@ class Order:
 
     version: int
     key: bytes = field(repr=False)
+    current: Key
 
 
 class Ring:
@@ -63,8 +63,7 @@ class Ring:
         order = self.orders.get(link_id)
         if order is None or order.version != version:
             return False
-        serial = next(key.serial for key in self.keys.values() if key.link_id == link_id)
-        if kcv != key_check(order.key, build_serial(serial)):
+        if kcv != check_value(order.key, order.current.serial):
             return False
         del self.orders[link_id]
         self.answered.append(version)
@@ -72,8 +71,9 @@ class Ring:
 
     def order(self, link_id: int, serial: str, version: int, key: bytes) -> None:
         """Store a next key: from now on both versions are accepted."""
+        current = next(known for known in self.keys.values() if known.link_id == link_id)
         self.keys[serial, version] = Key(link_id, serial, version, key)
-        self.orders[link_id] = Order(version, key)
+        self.orders[link_id] = Order(version, key, current)
 
     def revoke(self, serial: str) -> None:
         self.keys = {place: key for place, key in self.keys.items() if key.serial != serial}

@@ -5,14 +5,15 @@ import sys
 import pytest
 
 from acrel_link import commands, rtu
-from acrel_link.sealed import wire
+from acrel_link.sealed import schedule, wire
 from acrel_link.sealed.errors import Fault, SealedError, SealError
 from acrel_link.sealed.rules import FRAME, GUARDED, REKEY, REKEY_ANSWER
 from acrel_link.sealed.server import Server
 from acrel_link.sealed.store import MemoryStore, Slot
 from acrel_link.sealed.suites import SUITES
+from acrel_link.serials import build_serial
 
-from .bed import KEY, LINK, SERIAL, Bed, Key, Line
+from .bed import KEY, LINK, SERIAL, START_MS, Bed, Key, Line
 
 UPLOAD = bytes(range(60))
 READ = rtu.read_request(1, 0x0E, 56)
@@ -266,6 +267,29 @@ def test_a_lowered_suite_in_e2(number):
     inner[2] = inner[9] = number
     error = refused(line.device, wire.enclose(bytes(inner)))
     assert error.fault in (Fault.PROOF, Fault.MALFORMED)
+    assert not line.device.is_open
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"key_version": 8}, "another key version"),
+        ({"suite": 0x02}, "not offered"),
+        ({"suite": 0x04}, "not offered"),
+        ({"share": bytes(31) + b"\1"}, "share does not fit"),
+        ({"suite": 0x11}, "share does not fit"),
+        ({"suite": 0x11, "share": b"\1" + bytes(31)}, "no key to agree on"),
+    ],
+)
+def test_a_rightly_proven_e2_that_breaks_a_rule(change, says):
+    bed = Bed(offered=(0x01, 0x11))
+    line = bed.connect()
+    hello = taken(line, line.up)[2:-4]
+    challenge = wire.Challenge(b"abcd", 0x01, 7, START_MS, bytes(16), wire.NO_SHARE, bytes(32))
+    unproven = wire.unproven(wire.build_challenge(challenge._replace(**change)))
+    auth = schedule.auth_key(KEY, build_serial(SERIAL))
+    proof = schedule.server_proof(auth, hello, unproven)
+    assert says in str(refused(line.device, wire.enclose(unproven + proof), Fault.MALFORMED))
     assert not line.device.is_open
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acrel_link import commands
+from acrel_link.keys.check import check_value
 from acrel_link.sealed import schedule
 from acrel_link.sealed.errors import Fault, SealedError
 from acrel_link.sealed.rules import REKEY, REKEY_ANSWER
@@ -241,6 +242,26 @@ def test_a_second_rekey_is_not_sent_once_answered():
     assert line.server.sent == sent
 
 
+def test_a_second_answer_may_not_come():
+    _, line = ordered()
+    line.server.rekey()
+    line.settle()
+    answer = NEW.to_bytes(2, "big") + check_value(NEXT_KEY, SERIAL)
+    line.server.feed(line.device._sealer.seal(bytes((REKEY_ANSWER,)) + answer))
+    assert line.server.forbidden == 1
+
+
+def test_a_key_is_wrapped_under_the_current_one_only():
+    """A session that is older than the rotation before has nothing to wrap the next key under."""
+    bed, line = ordered()
+    bed.open()
+    bed.open()  # under next: the first session should have been closed by now
+    bed.ring.order(LINK, SERIAL, 9, bytes(32))
+    sent = line.server.sent
+    line.server.rekey()
+    assert line.server.sent == sent
+
+
 def test_an_order_for_a_session_that_is_not_open_waits():
     bed = Bed()
     line = bed.connect()
@@ -260,6 +281,8 @@ def test_next_is_offered_first_and_current_after_two_failures():
     bed.device._unanswered = 2
     line = bed.open()
     assert line.device.key_version == OLD
+    assert line.tell(commands.UPLOAD)
+    assert bed.store.slots() == (Slot(OLD, KEY), Slot(NEW, NEXT_KEY))
     assert bed.connect().device.key_version == NEW
 
 
@@ -317,9 +340,9 @@ def test_a_server_that_lost_its_next_key_can_send_another():
 @pytest.mark.parametrize(
     "answer",
     [
-        OLD.to_bytes(2, "big") + schedule.key_check(NEXT_KEY, SN),
-        NEW.to_bytes(2, "big") + schedule.key_check(KEY, SN),
-        NEW.to_bytes(2, "big") + schedule.key_check(NEXT_KEY, SN)[:-1],
+        OLD.to_bytes(2, "big") + check_value(NEXT_KEY, SERIAL),
+        NEW.to_bytes(2, "big") + check_value(KEY, SERIAL),
+        NEW.to_bytes(2, "big") + check_value(NEXT_KEY, SERIAL)[:-1],
     ],
 )
 def test_an_answer_with_a_wrong_check_value_changes_nothing(answer):
@@ -338,7 +361,6 @@ def test_the_rekey_is_bound_to_the_meter():
         schedule.unwrap_key(KEY, build_serial("another"), wrapped)
     with pytest.raises(SealedError):
         schedule.unwrap_key(KEY, SN, wrapped[:-1])
-    assert schedule.key_check(NEXT_KEY, SN) != schedule.key_check(NEXT_KEY, build_serial("another"))
 
 
 def test_two_rotations_one_after_the_other():

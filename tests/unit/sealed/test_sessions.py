@@ -289,16 +289,16 @@ def test_a_command_is_obeyed_once_over_connections_and_power_cycles():
 def test_a_command_is_remembered_before_it_is_obeyed():
     bed = Bed()
 
-    class Broken(MemoryStore):
-        def remember(self, command_id):
-            raise OSError("disk full")
+    def full(command_id):
+        raise OSError("disk full")
 
-    bed.store = Broken(SERIAL, Slot(7, KEY))
-    bed.power_up()
-    line = bed.open()
+    bed.store.remember = full
     with pytest.raises(OSError):
-        told_guarded(line, CLOSE, number(1), START_MS + 9000)
-    assert line.obeyed == []
+        told_guarded(bed.open(), CLOSE, number(1), START_MS + 9000)
+    del bed.store.remember
+    line = bed.open()
+    assert told_guarded(line, CLOSE, number(1), START_MS + 9000)  # it was not obeyed before
+    assert bed.store.command_ids() == (number(1),)
 
 
 def test_the_last_64_command_ids_are_known():

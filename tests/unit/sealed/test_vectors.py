@@ -2,6 +2,7 @@
 
 import pytest
 
+from acrel_link.keys.check import check_value
 from acrel_link.sealed import schedule, wire
 from acrel_link.sealed.device import Device
 from acrel_link.sealed.rules import opens_output
@@ -109,7 +110,7 @@ def test_the_rekey(vector):
     wrapped = schedule.wrap_key(vector.device_key, sn, vector.next_key)
     assert wrapped == vector.wrapped_next_key
     assert schedule.unwrap_key(vector.device_key, sn, wrapped) == vector.next_key
-    assert schedule.key_check(vector.next_key, sn) == vector.next_key_kcv
+    assert check_value(vector.next_key, vector.serial) == vector.next_key_kcv
 
 
 def test_the_guarded_command_of_the_vectors_closes_an_output():

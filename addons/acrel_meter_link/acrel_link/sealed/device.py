@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from hmac import compare_digest
 
 from ..frames import Frame
+from ..keys.check import check_value
 from ..serials import build_serial
 from . import schedule, wire
 from .envelope import DOWN, UP, Opener, Sealer
@@ -271,6 +272,6 @@ class DeviceSession:
         version = int.from_bytes(content[:2], "big")
         if not self._device.rekey(Slot(version, key)):
             return False
-        answer = version.to_bytes(2, "big") + schedule.key_check(key, sn)
+        answer = version.to_bytes(2, "big") + check_value(key, self._device.store.serial)
         self._send(self._sealer.seal(bytes((REKEY_ANSWER,)) + answer))
         return True

@@ -10,7 +10,6 @@ from .errors import Fault, SealedError
 from .suites import Suite
 
 KEY_SIZE = 32
-CHECK_SIZE = 8
 IV_SIZE = 12
 WRAPPED_SIZE = KEY_SIZE + 8
 
@@ -75,8 +74,3 @@ def unwrap_key(key: bytes, sn: bytes, wrapped: bytes) -> bytes:
         return keywrap.aes_key_unwrap(_derive(key, None, b"adw/v1 wrap" + sn, 32), wrapped)
     except (keywrap.InvalidUnwrap, ValueError) as error:
         raise SealedError("A rekey brings no key.", Fault.FORBIDDEN) from error
-
-
-def key_check(key: bytes, sn: bytes) -> bytes:
-    """Return the 8 bytes that show which key a side holds."""
-    return _mac(key, b"adw/v1 kcv", sn)[:CHECK_SIZE]

@@ -11,6 +11,7 @@ from hmac import compare_digest
 from typing import NamedTuple, Protocol
 
 from ..frames import Frame
+from ..keys.check import CHECK_BYTES
 from . import schedule, wire
 from .envelope import DOWN, UP, Opener, Sealer
 from .errors import Fault, SealedError, SealError
@@ -42,10 +43,11 @@ class DeviceKey(Protocol):
 
 
 class RekeyOrder(Protocol):
-    """The next key of a link, which is to be sent until it is answered."""
+    """The next key of a link, to be sent under the current one until it is answered."""
 
     version: int
     key: bytes
+    current: DeviceKey
 
 
 class Keys(Protocol):
@@ -128,10 +130,10 @@ class ServerSession:
 
     __slots__ = (
         "_admit",
+        "_asked",
         "_decoder",
         "_handshake",
         "_opener",
-        "_order",
         "_refused",
         "_sealer",
         "_send",
@@ -158,7 +160,7 @@ class ServerSession:
         self._admit, self._refused = admit, refused
         self._sn = b""
         self._handshake: _Handshake | None = None
-        self._order: RekeyOrder | None = None
+        self._asked = False  # a rekey waits for its answer
         self._opener: Opener | None = None
         self._sealer: Sealer | None = None
         self._decoder = wire.Decoder()
@@ -279,17 +281,12 @@ class ServerSession:
                 )
 
     def _is_rekeyed(self, answer: bytes) -> bool:
-        order = self._order
-        if order is None or len(answer) != 2 + schedule.CHECK_SIZE:
+        if not self._asked or len(answer) != 2 + CHECK_BYTES:
             return False
-        version, check = int.from_bytes(answer[:2], "big"), answer[2:]
-        if version != order.version or not compare_digest(
-            check, schedule.key_check(order.key, self._sn)
-        ):
+        version = int.from_bytes(answer[:2], "big")
+        if not self._server.keys.rekeyed(self.key.link_id, version, answer[2:]):
             return False
-        if not self._server.keys.rekeyed(self.key.link_id, version, check):
-            return False
-        self._order = None
+        self._asked = False
         return True
 
     # === Down === #
@@ -312,8 +309,8 @@ class ServerSession:
         if self.key is None:
             return  # it asks by itself when it opens
         order = self._server.keys.rekey_due(self.key.link_id)
-        if order is None or order.version <= self.key.version:
+        if order is None or order.current.version != self.key.version:
             return
-        self._order = order
+        self._asked = True
         wrapped = schedule.wrap_key(self.key.key, self._sn, order.key)
         self._send(self._sealer.seal(bytes((REKEY,)) + order.version.to_bytes(2, "big") + wrapped))
