@@ -326,6 +326,17 @@ def test_messages_that_the_state_does_not_allow(suites):
     refused(line.device, commands.HEARTBEAT_FRAME, Fault.UNEXPECTED)
 
 
+@pytest.mark.parametrize(("offered", "share"), [(0x07, b"\x09"), (0x0F, b"\0")])
+def test_a_share_where_none_is_offered_and_none_where_one_is(offered, share):
+    bed = Bed()
+    line = bed.connect()
+    inner = bytearray(taken(line, line.up)[2:-4])
+    inner[28] = offered
+    inner[-32:] = share.ljust(32, b"\0")
+    refused(line.server, wire.enclose(bytes(inner)), Fault.MALFORMED)
+    assert not line.down
+
+
 def test_a_share_of_small_order():
     bed = Bed(suites=(0x11,))
     line = bed.connect()

@@ -91,7 +91,6 @@ class Device:
             return False
         if slot != following:
             self.store.keep(current, slot)
-        self._unanswered = 0
         return True
 
     def is_new(self, command_id: bytes) -> bool:

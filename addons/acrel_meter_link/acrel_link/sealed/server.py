@@ -130,7 +130,6 @@ class ServerSession:
 
     __slots__ = (
         "_admit",
-        "_asked",
         "_decoder",
         "_handshake",
         "_opener",
@@ -160,7 +159,6 @@ class ServerSession:
         self._admit, self._refused = admit, refused
         self._sn = b""
         self._handshake: _Handshake | None = None
-        self._asked = False  # a rekey waits for its answer
         self._opener: Opener | None = None
         self._sealer: Sealer | None = None
         self._decoder = wire.Decoder()
@@ -281,13 +279,10 @@ class ServerSession:
                 )
 
     def _is_rekeyed(self, answer: bytes) -> bool:
-        if not self._asked or len(answer) != 2 + CHECK_BYTES:
+        if len(answer) != 2 + CHECK_BYTES:
             return False
         version = int.from_bytes(answer[:2], "big")
-        if not self._server.keys.rekeyed(self.key.link_id, version, answer[2:]):
-            return False
-        self._asked = False
-        return True
+        return self._server.keys.rekeyed(self.key.link_id, version, answer[2:])
 
     # === Down === #
 
@@ -311,6 +306,5 @@ class ServerSession:
         order = self._server.keys.rekey_due(self.key.link_id)
         if order is None or order.current.version != self.key.version:
             return
-        self._asked = True
         wrapped = schedule.wrap_key(self.key.key, self._sn, order.key)
         self._send(self._sealer.seal(bytes((REKEY,)) + order.version.to_bytes(2, "big") + wrapped))
