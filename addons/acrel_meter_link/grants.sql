@@ -1,6 +1,9 @@
 -- Rights of the role acrel_link: all that the link process does, and nothing else. Run at install, upgrade and at
 -- every start of `odoo meter_link`; revoke.sql runs first, so that a right that is gone from here is gone there.
 
+-- the form of the tables
+GRANT SELECT ON acrel_schema_version TO acrel_link;
+
 -- master data: the columns of docs/architecture.md
 GRANT SELECT (id, serial, active, channel, company_id) ON acrel_link TO acrel_link;
 GRANT SELECT (id, link_id, slave_address, profile, active, serial, role, poll_seconds) ON acrel_meter TO acrel_link;

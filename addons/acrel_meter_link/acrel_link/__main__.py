@@ -7,8 +7,12 @@ import sys
 
 import uvloop
 
+from .database import SchemaChangedError
 from .process import run
 from .settings import SettingsError, read_settings
+
+EXIT_RESTART = 75
+"""Exit code that asks for a new process at once; Python does not reload changed code."""
 
 
 def main() -> int:
@@ -25,6 +29,9 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    except SchemaChangedError as error:
+        print(error, file=sys.stderr)
+        return EXIT_RESTART
     return 0
 
 

@@ -37,13 +37,23 @@ _FOR_NOW = (
     "not yet accepting connections",
 )
 
+SCHEMA_VERSION = 2
+"""The form of the tables in schema.sql that this code works on; both change together."""
+
+VERSION = "SELECT version FROM acrel_schema_version"
+
 NEEDED = (
+    "acrel_schema_version",
     "acrel_reading_raw",
     "acrel_output_wanted",
     "acrel_output_live",
     "acrel_link",
     "acrel_link_key",
 )
+
+
+class SchemaChangedError(Exception):
+    """The tables were upgraded under a running process; its successor has the code for them."""
 
 
 class Backoff:
@@ -171,6 +181,24 @@ def _check_tables(dsn: str) -> None:
                 f"{', '.join(refused)}: start it with odoo meter_link, which grants its "
                 "rights to the role acrel_link."
             )
+        check_version(connection.execute(VERSION).fetchone()[0], connection.info.dbname)
+
+
+def check_version(version: int, database: str) -> None:
+    """Refuse tables of another form than this code's.
+
+    :raise SettingsError: with what to do
+    """
+    if version != SCHEMA_VERSION:
+        todo = (
+            f"run odoo -d {database} -u acrel_meter_link"
+            if version < SCHEMA_VERSION
+            else "start the version of acrel_meter_link that made it"
+        )
+        raise SettingsError(
+            f"acrel_link: the tables of database {database} have version {version}, and this "
+            f"program works on version {SCHEMA_VERSION}: {todo}."
+        )
 
 
 def answers(dsn: str) -> bool:

@@ -9,7 +9,7 @@ from time import monotonic
 import psycopg
 
 from .context import Context
-from .database import AWAY, CONNECT, Backoff
+from .database import AWAY, CONNECT, SCHEMA_VERSION, VERSION, Backoff, SchemaChangedError
 from .events import LINK_KINDS
 from .incidents import Subject
 from .reads import Reads
@@ -147,6 +147,7 @@ class Keeper:
         self._sweeps += 1
         whole = self._sweeps % WHOLE_EVERY == 0
         await context.keeping.follow_clock()
+        await self._check_version()
         await context.master.refresh_links()
         await context.master.refresh_wanted(sweep=True, whole=whole)
         await self._reads.sweep()
@@ -173,6 +174,14 @@ class Keeper:
         )
         if self._sweeps % WHOLE_EVERY == 1:
             await context.keeping.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
+
+    async def _check_version(self) -> None:
+        ((version,),) = await self._context.keeping.fetch(VERSION)
+        if version != SCHEMA_VERSION:
+            raise SchemaChangedError(
+                f"The tables have version {version} now, and this process works on version "
+                f"{SCHEMA_VERSION}: it makes room for a new one."
+            )
 
     async def stop(self) -> None:
         """Write that this process and its connections ended."""

@@ -3,6 +3,15 @@
 -- link process at a rate at which a row shared with Odoo's users would make their transactions fail.
 -- All times are UTC without zone, as Odoo's. All registers are the raw integers of the meter.
 
+-- The form of these tables, as the code that works on them expects it (SCHEMA_VERSION in database.py).
+-- Raise it with a change that code of before must not meet.
+CREATE TABLE IF NOT EXISTS acrel_schema_version (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version integer NOT NULL
+);
+INSERT INTO acrel_schema_version (version) VALUES (2)
+ON CONFLICT (only_row) DO UPDATE SET version = excluded.version WHERE acrel_schema_version.version <> excluded.version;
+
 CREATE SEQUENCE IF NOT EXISTS acrel_reading_id_seq;
 CREATE SEQUENCE IF NOT EXISTS acrel_change_seq;
 CREATE SEQUENCE IF NOT EXISTS acrel_link_epoch_seq;

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from acrel_link import database
-from acrel_link.database import answers
+from acrel_link.__main__ import EXIT_RESTART
+from acrel_link.database import SCHEMA_VERSION, answers
 from acrel_link.settings import SettingsError, read_settings
 
 from .bed import ADDON, until
@@ -105,6 +106,30 @@ async def test_exit_code_2_without_the_rights(bed):
     code, text = await exit_of(dsn=bed.dsn)
     assert code == 2
     assert "acrel_output_wanted" in text and text.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "todo"),
+    [(SCHEMA_VERSION - 1, "-u acrel_meter_link"), (SCHEMA_VERSION + 1, "start the version")],
+)
+async def test_exit_code_2_for_tables_of_another_version(bed, version, todo):
+    bed.admin.execute("UPDATE acrel_schema_version SET version = %s", [version])
+    code, text = await exit_of(dsn=bed.dsn)
+    assert code == 2
+    assert todo in text and f"version {version}" in text and text.count("\n") == 0
+
+
+async def test_it_makes_room_when_the_tables_are_upgraded_under_it(bed):
+    process = await start(dsn=bed.dsn, sweep="0.1")
+    await until(lambda: bed.all("SELECT 1 FROM acrel_link_worker"), "it started")
+    bed.admin.execute("UPDATE acrel_schema_version SET version = version + 1")
+    _, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == EXIT_RESTART, errors.decode()
+    assert "makes room" in errors.decode().splitlines()[-1]
+
+
+def test_the_tables_have_the_version_that_the_code_works_on(bed):
+    assert bed.one("SELECT version FROM acrel_schema_version") == SCHEMA_VERSION
 
 
 async def test_exit_code_2_when_the_port_is_taken(bed):
