@@ -57,7 +57,8 @@ class Ring:
                 self.orders.pop(key.link_id, None)
 
     def rekey_due(self, link_id: int) -> Order | None:
-        return self.orders.get(link_id)
+        order = self.orders.get(link_id)
+        return None if order is None or order.version in self.answered else order
 
     def rekeyed(self, link_id: int, version: int, kcv: bytes) -> bool:
         order = self.orders.get(link_id)
@@ -65,7 +66,6 @@ class Ring:
             return False
         if kcv != check_value(order.key, order.current.serial):
             return False
-        del self.orders[link_id]
         self.answered.append(version)
         return True
 
