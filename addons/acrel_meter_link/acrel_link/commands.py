@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import frames
 from .crc import crc16
 from .errors import BodyError
-from .registers import ALARM_BLOCK, describe
+from .profiles import Profile
 from .serials import SERIAL_SIZE, build_serial, parse_serial, parse_text
 from .uploads import split_blocks
 
@@ -155,58 +155,25 @@ def build_transparent(rtu: bytes, serial: str | None = None) -> bytes:
 # === A1 alarm, AB heartbeat === #
 # The set-points of 89 have no published layout: the server keeps the bytes and acknowledges.
 
-# Bits of alarm1_enable and alarm1_status.
-ALARM1 = (
-    "over_voltage",
-    "under_voltage",
-    "over_current",
-    "under_current",
-    "over_power",
-    "under_power",
-    "do1",
-    "do2",
-    "current_loss_a",
-    "current_loss_b",
-    "current_loss_c",
-    "voltage_loss_a",
-    "voltage_loss_b",
-    "voltage_loss_c",
-    "phase_sequence",
-    "power_failure",
-)
-
-
-def alarms(bits: int) -> tuple[str, ...]:
-    """Return the names of the alarms whose bit is set."""
-    return tuple(name for bit, name in enumerate(ALARM1) if bits >> bit & 1)
-
-
 class Alarm(NamedTuple):
-    """Command A1: the alarm registers; `active` are the alarms that stand now."""
+    """Command A1: alarm registers by name, those of the status words among them."""
 
     serial: str | None
     slave: int
     registers: dict[str, int | tuple[int, ...] | bytes]
-    enabled: tuple[str, ...]
-    active: tuple[str, ...]
 
 
-def parse_alarm(body: bytes) -> Alarm:
+def parse_alarm(body: bytes, model: Profile) -> Alarm:
     """Return what command A1 says."""
     serial, blocks = split_blocks(body)
-    start, count = ALARM_BLOCK
+    if model.alarm_block is None:
+        raise BodyError(f"{model.label} is not known to send command A1.")
+    start, count = model.alarm_block
     if len(blocks) != 1 or len(data := blocks[0].registers()) != 2 * count:
         raise BodyError(
             f"Command A1 carries one block of {count} registers, this one {len(blocks)} blocks."
         )
-    values = describe(start, data)
-    return Alarm(
-        serial,
-        blocks[0].slave,
-        values,
-        alarms(values["alarm1_enable"]),
-        alarms(values["alarm1_status"]),
-    )
+    return Alarm(serial, blocks[0].slave, model.map.describe(start, data))
 
 
 def parse_heartbeat_nb(body: bytes) -> str:

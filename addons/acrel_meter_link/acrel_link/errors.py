@@ -27,3 +27,7 @@ class RefusedError(RtuError):
 
 class RegisterError(ProtocolError):
     """A register that the map does not have, or a value that does not fit it."""
+
+
+class ProfileError(ProtocolError):
+    """The file of a meter's model says what cannot be."""

@@ -20,8 +20,39 @@ LINK_KINDS = {
     "guard_held": ALARM,  # the guard tripped on an output that only a person opens
     "register_fell": ALARM,  # e_forward went backwards
     "reading_refused": WARNING,  # a reading went to quarantine
-    "meter_alarm": ALARM,  # the meter's own alarm frame
+    "output_driver": ALARM,  # an output does not obey the link: something else drives it
+    "contactor_stuck": ALARM,  # the relay is open, and load or auxiliary contact say closed
+    "clock_off": WARNING,  # the meter's clock is wrong and could not be set
 }
+
+# Bits of a meter's own status words; the profiles in meters/ say which bit is which.
+METER_KINDS = {
+    "alarm_over_voltage": ALARM,
+    "alarm_under_voltage": ALARM,
+    "alarm_over_current": ALARM,
+    "alarm_under_current": WARNING,
+    "alarm_over_power": ALARM,
+    "alarm_under_power": WARNING,
+    "alarm_do1": INFO,  # its output 1 acts on an alarm
+    "alarm_do2": INFO,
+    **dict.fromkeys((f"alarm_current_loss_{phase}" for phase in "abc"), ALARM),
+    **dict.fromkeys((f"alarm_voltage_loss_{phase}" for phase in "abc"), ALARM),
+    "alarm_phase_sequence": ALARM,
+    "alarm_power_failure": ALARM,
+    **dict.fromkeys((f"alarm_power_factor_{phase}" for phase in "abc"), WARNING),
+    "alarm_power_factor": WARNING,
+    **dict.fromkeys((f"alarm_temperature_{place}" for place in "abcn"), ALARM),
+    **dict.fromkeys((f"alarm_distortion_u{phase}" for phase in "abc"), WARNING),
+    **dict.fromkeys((f"alarm_distortion_i{phase}" for phase in "abc"), WARNING),
+    "alarm_unbalance_u": WARNING,
+    "alarm_unbalance_i": WARNING,
+    "alarm_demand_p_forward": WARNING,
+    "alarm_demand_p_reverse": WARNING,
+    "alarm_demand_q_forward": WARNING,
+    "alarm_demand_q_reverse": WARNING,
+    "alarm_demand_s": WARNING,
+}
+LINK_KINDS |= METER_KINDS
 
 ENGINE_KINDS = {
     "meter_silent": WARNING,  # no reading for longer than the threshold

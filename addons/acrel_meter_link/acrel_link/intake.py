@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from . import commands
 from .clock import to_datetime
 from .context import Context
-from .errors import ProtocolError
+from .errors import BodyError, ProtocolError
 from .frames import Frame
 from .incidents import Subject
+from .profiles import DEFAULT, profile
 from .reading import UPLOAD, Reading
 from .unit import Unit
-from .uploads import PROFILES, Upload, parse_upload
+from .uploads import Upload, parse_upload
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -30,10 +31,10 @@ class Intake:
     """The frames of one connection after it registered."""
 
     def __init__(self, line: Connection, context: Context):
-        self.profile = "adw300"
+        self.profile = profile(DEFAULT)
         self._line, self._context = line, context
         self._unstored: set[Hashable] = set()  # frames that wait for their commit
-        self._alarms: dict[int, tuple[str, ...]] = {}
+        self._alarms: dict[int, bytes] = {}  # the last one of each meter
         self._alarm_changes = 0
         self._handlers = {
             commands.REGISTER: self._registered_again,
@@ -53,8 +54,7 @@ class Intake:
     def bound(self) -> None:
         """Take notice of the meters that are behind the link now."""
         self.profile = next(
-            (unit.spec.profile for unit in self._line.units if unit.spec.profile in PROFILES),
-            "adw300",
+            (unit.profile for unit in self._line.units), profile(DEFAULT)
         )
 
     def take(self, frame: Frame) -> None:
@@ -131,18 +131,16 @@ class Intake:
         self._keep("Alarm set-points have no published layout.", commands.SETPOINTS, body)
 
     def _alarmed(self, body: bytes) -> None:
-        alarm = commands.parse_alarm(body)
+        alarm = commands.parse_alarm(body, self.profile)
         if not self._is_mine(alarm.serial):
             return
         unit = self._line.unit(alarm.slave)
-        if self._alarms.get(alarm.slave) != alarm.active:
-            self._alarms[alarm.slave] = alarm.active
+        if unit is None:
+            raise BodyError(f"No meter with slave address {alarm.slave} is known behind this link.")
+        if self._alarms.get(alarm.slave) != body:
+            self._alarms[alarm.slave] = body
             self._alarm_changes += 1
-            subject = Subject(link=self._line.link.id, meter=unit.spec.id if unit else None)
-            self._context.incidents.end("meter_alarm", subject)
-            if alarm.active:
-                text = "The meter reports: " + ", ".join(alarm.active) + "."
-                self._context.incidents.begin("meter_alarm", subject, text)
+            unit.status.told(alarm.registers)
         key = (commands.ALARM, alarm.slave, self._alarm_changes)
         if key not in self._unstored:
             self._unstored.add(key)
@@ -193,7 +191,7 @@ class Intake:
         unit.arrived(reading)
         if upload.outputs is not None:
             for output in unit.outputs:
-                output.relay_read(upload.outputs[output.spec.number - 1])
+                output.relay_read(unit.relay_state(output.spec.number, upload.outputs))
 
 
 def _digest(frame: bytes) -> bytes:

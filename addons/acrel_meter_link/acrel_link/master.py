@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from .database import Database
+from .errors import ProfileError
+from .profiles import Profile, profile
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class MeterSpec:
 
     id: int
     slave: int
-    profile: str
+    profile: Profile
     outputs: tuple[OutputSpec, ...] = ()
     role: str = "load"
     poll_seconds: int = 0
@@ -168,16 +170,20 @@ class Master:
         links = await self.keeping.fetch(LINKS)
         meters = await self.keeping.fetch(METERS)
         outputs = await self.keeping.fetch(OUTPUTS)
+        models = {meter_id: _model(meter_id, name) for meter_id, _, _, name, *_ in meters}
         of_meter: dict[int, list[OutputSpec]] = {}
         for output_id, meter_id, number, feedback_input in outputs:
-            of_meter.setdefault(meter_id, []).append(
-                OutputSpec(output_id, int(number), int(feedback_input))
-            )
+            model = models.get(meter_id)
+            if model is not None and int(number) in model.outputs:
+                feedback = int(feedback_input) if model.inputs else 0
+                spec = OutputSpec(output_id, int(number), feedback)
+                of_meter.setdefault(meter_id, []).append(spec)
         of_link: dict[int, list[MeterSpec]] = {}
-        for meter_id, link_id, slave, profile, role, poll_seconds in meters:
-            contactors = tuple(of_meter.get(meter_id, ()))
-            spec = MeterSpec(meter_id, slave, profile, contactors, role, poll_seconds)
-            of_link.setdefault(link_id, []).append(spec)
+        for meter_id, link_id, slave, _, role, poll_seconds in meters:
+            if (model := models[meter_id]) is not None:
+                contactors = tuple(of_meter.get(meter_id, ()))
+                spec = MeterSpec(meter_id, slave, model, contactors, role, poll_seconds)
+                of_link.setdefault(link_id, []).append(spec)
         self.links = {
             serial: LinkSpec(link_id, serial, channel, tuple(of_link.get(link_id, ())))
             for link_id, serial, channel in links
@@ -217,3 +223,12 @@ class Master:
     def live_of(self, output_id: int) -> Live:
         """Return the record of an output's observed state."""
         return self.live.setdefault(output_id, Live())
+
+
+def _model(meter_id: int, name: str) -> Profile | None:
+    """Return a meter's profile; None where the link process does not know it."""
+    try:
+        return profile(name)
+    except ProfileError as error:
+        log.error("Meter %d is neither read nor switched: %s", meter_id, error)
+        return None

@@ -12,7 +12,7 @@ from . import rtu
 from .context import Context
 from .errors import ProtocolError
 from .incidents import Subject
-from .registers import OUTPUT_BLOCK
+from .profiles import DEFAULT, profile
 from .transparent import GoneError
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ class Rivalry:
 
     def _probe(self, until: float) -> None:
         line = self._line
-        slave = next((unit.spec.slave for unit in line.units), 1)
+        slave, model = next(
+            ((unit.spec.slave, unit.profile) for unit in line.units), (1, profile(DEFAULT))
+        )
 
         def answered(data: bytes, error: Exception | None) -> None:
             rival = self._rival
@@ -66,7 +68,8 @@ class Rivalry:
                 )
                 line.cut("a newer connection takes its place")
 
-        line.requests.submit(rtu.read_request(slave, *OUTPUT_BLOCK), answered, urgent=True)
+        block = model.output_block or model.billing[0]
+        line.requests.submit(rtu.read_request(slave, *block), answered, urgent=True)
 
     def _note(self, kind: str, message: str) -> None:
         self._context.incidents.note(kind, Subject(link=self._line.link.id), message)

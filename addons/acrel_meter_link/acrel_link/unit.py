@@ -14,14 +14,11 @@ from .master import MeterSpec
 from .output import Output
 from .poller import Poller
 from .reading import POLL, Reading
-from .registers import BILLING_BLOCK, INPUT_BLOCK, OUTPUT_BLOCK, OUTPUTS, Block, layout
+from .register_map import Block
+from .status import Status
 from .transparent import Warrant
 
 log = logging.getLogger(__name__)
-
-WHOLE: tuple[Block, ...] = (BILLING_BLOCK,)
-PARTS: tuple[Block, ...] = ((0x0014, 38), (0x003C, 10))
-"""What a meter is asked that does not answer so many registers at once."""
 
 
 class Unit:
@@ -31,10 +28,13 @@ class Unit:
         self.line, self.spec, self.outputs = line, spec, outputs
         self._context = context
         self._loop = asyncio.get_running_loop()
-        self._blocks = WHOLE
+        self.profile = spec.profile
+        self.status = Status(spec.id, self.profile, context)
+        self._blocks = self.profile.billing
         self._stopped = False
         self._poller = Poller(self, context)
-        self._relays = rtu.read_request(spec.slave, *OUTPUT_BLOCK) if outputs else b""
+        block = self.profile.output_block
+        self._relays = rtu.read_request(spec.slave, *block) if outputs and block else b""
 
     @property
     def link_id(self) -> int:
@@ -89,7 +89,7 @@ class Unit:
             return
         if error is None:
             for output in self.outputs:
-                output.relay_read(_relay(data, output.spec.number))
+                output.relay_read(self.relay_state(output.spec.number, data))
         done(answered or error is None)
 
     # === Reading === #
@@ -107,15 +107,15 @@ class Unit:
         )
 
     def _block_read(self, blocks, done, urgent, got, data: bytes, error: Exception | None) -> None:
-        if isinstance(error, RefusedError) and blocks is WHOLE:
-            self._blocks = PARTS
-            self._read(PARTS, done, urgent)
+        if isinstance(error, RefusedError) and blocks is self.profile.billing:
+            self._blocks = self.profile.billing_parts
+            self._read(self._blocks, done, urgent)
             return
         if error is not None:
             done(None, error)
             return
         got += data
-        plan = layout(*blocks)
+        plan = self.profile.layout(*blocks)
         if len(got) < plan.size:
             self._read(blocks, done, urgent, got)
             return
@@ -172,20 +172,22 @@ class Unit:
 
     # === Digital outputs and inputs === #
 
-    async def read_relay(self, number: int) -> bool:
-        """Read an output's register back."""
-        return _relay(await self.line.requests.ask(self._relays), number)
+    def relay_state(self, number: int, data: bytes) -> bool | None:
+        """Return an output's state, of the bytes of the profile's output block."""
+        return self.profile.outputs[number].state(self.profile.output_block, data)
+
+    async def read_relay(self, number: int) -> bool | None:
+        """Read an output's registers back; None when they are neither open nor closed."""
+        return self.relay_state(number, await self.line.requests.ask(self._relays))
 
     async def read_inputs(self) -> int:
         """Read the digital inputs, one bit each."""
-        request = rtu.read_request(self.spec.slave, *INPUT_BLOCK)
+        request = rtu.read_request(self.spec.slave, *self.profile.input_block)
         return int.from_bytes(await self.line.requests.ask(request), "big")
 
     async def write_relay(self, number: int, closed: bool, warrant: Warrant) -> None:
-        """Write an output's register, a level and no pulse: repeating it is harmless."""
-        request = rtu.write_request(self.spec.slave, OUTPUTS[number].address, (int(closed),))
+        """Write an output's registers, a level and no pulse: repeating it is harmless."""
+        drive = self.profile.outputs[number]
+        values = drive.close if closed else drive.open
+        request = rtu.write_request(self.spec.slave, drive.register, values)
         await self.line.requests.ask(request, warrant)
-
-
-def _relay(data: bytes, number: int) -> bool:
-    return bool(data[2 * number - 1] & 1)

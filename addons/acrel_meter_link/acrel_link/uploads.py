@@ -13,7 +13,18 @@ from typing import NamedTuple
 
 from .crc import crc16, seal
 from .errors import BlockError, BodyError
-from .registers import BY_NAME, OUTPUT_BLOCK, Layout, layout
+from .profiles import (
+    DEFAULT,
+    OUTPUTS,
+    RAW,
+    READING,
+    SEQUENCE,
+    SIGNAL,
+    BlockRule,
+    Profile,
+    profile,
+)
+from .register_map import Layout, Section, layout
 from .serials import SERIAL_SIZE, build_serial, parse_serial
 
 _OPEN, _DATA, _CLOSE = b"[[", b"((", b"))]]"
@@ -64,42 +75,11 @@ def split_blocks(body: bytes) -> tuple[str | None, list[RawBlock]]:
     return serial, blocks
 
 
-# === Profiles === #
-
-
-class BlockRule(NamedTuple):
-    """A block that a firmware sends: its id, its first register, how many there may be."""
-
-    id: str
-    kind: str
-    start: int
-    least: int
-    most: int
-
-
-SIGNAL, SEQUENCE, OUTPUTS, READING = "signal", "sequence", "outputs", "reading"
-_SIGNAL_AT = BY_NAME["signal"].address
-_UA, _PT, _ENERGY = (BY_NAME[name].address for name in ("ua", "pt", "e_total"))
-
-# NB firmware, from a capture: voltages to power factors, energies, then three short blocks.
-NB = (
-    BlockRule("1-1", READING, _UA, 38, 38),
-    BlockRule("1-2", READING, _ENERGY, 6, 6),
-    BlockRule("1-3", SIGNAL, _SIGNAL_AT, 1, 1),
-    BlockRule("1-4", SEQUENCE, -1, 1, 1),
-    BlockRule("1-5", OUTPUTS, OUTPUT_BLOCK[0], 2, 2),
-)
-# 4G firmware, from a server's source: ratios and clock to power factors or frequency, then
-# energies with those of the phases.
-FOUR_G = (
-    BlockRule("1-1", READING, _PT, 44, 46),
-    BlockRule("1-2", READING, _ENERGY, 32, 48),
-)
-PROFILES = {"adw300": (*NB, *FOUR_G), "adw300_nb": NB, "adw300_4g": FOUR_G}
-
-
 class Upload(NamedTuple):
-    """Command 91. `layout` turns `data` into columns; None when no block held a reading."""
+    """Command 91. `layout` turns `data` into columns; None when no block held a reading.
+
+    `outputs` are the bytes of the profile's output block.
+    """
 
     serial: str | None
     slave: int
@@ -107,27 +87,31 @@ class Upload(NamedTuple):
     data: bytes
     signal: int | None
     sequence: int | None
-    outputs: tuple[bool, bool] | None
+    outputs: bytes | None
     refused: tuple[str, ...]
 
 
-def parse_upload(body: bytes, profile: str = "adw300") -> Upload:
+def parse_upload(body: bytes, model: Profile | None = None) -> Upload:
     """Return what command 91 says; blocks that cannot be trusted are in `refused`, as sentences."""
-    shape = _shapes.get((profile, len(body), body[:2] == _OPEN))
+    model = model or profile(DEFAULT)
+    shape = _shapes.get((model.name, len(body), body[:2] == _OPEN))
     if shape is not None and (upload := shape.parse(body)) is not None:
         return upload
-    return _parse_slowly(body, profile)
+    return _parse_slowly(body, model)
 
 
-def _parse_slowly(body: bytes, profile: str) -> Upload:
+def _parse_slowly(body: bytes, model: Profile) -> Upload:
     serial, blocks = split_blocks(body)
-    rules = PROFILES[profile]
+    rules = model.uploads
     accepted: list[tuple[BlockRule, bytes]] = []
     refused = []
     seen: set[str] = set()
-    slave = -1
+    slave, raw = -1, False
     for block in blocks:
         try:
+            if any(rule.kind == RAW and rule.id == block.id for rule in rules):
+                raw = True
+                continue
             registers = block.registers()
             rule = _rule(rules, block.id, len(registers) // 2)
             if block.id in seen:
@@ -140,13 +124,11 @@ def _parse_slowly(body: bytes, profile: str) -> Upload:
         slave = block.slave
         seen.add(block.id)
         accepted.append((rule, registers))
-    if accepted and not refused:
+    if accepted and not refused and not raw:
         if len(_shapes) >= _MOST_SHAPES:
             _shapes.clear()
-        _shapes[profile, len(body), serial is None] = _Shape(serial, blocks, accepted)
-    found = [
-        (rule.start, len(registers) // 2) for rule, registers in accepted if rule.kind == READING
-    ]
+        _shapes[model.name, len(body), serial is None] = _Shape(serial, blocks, accepted)
+    found = _sections(accepted)
     values = {rule.kind: registers for rule, registers in accepted}
     return Upload(
         serial,
@@ -155,7 +137,7 @@ def _parse_slowly(body: bytes, profile: str) -> Upload:
         b"".join(registers for rule, registers in accepted if rule.kind == READING),
         _number(values.get(SIGNAL), signed=True),
         _number(values.get(SEQUENCE), signed=False),
-        _switches(values.get(OUTPUTS)),
+        values.get(OUTPUTS),
         tuple(refused),
     )
 
@@ -204,7 +186,7 @@ class _Shape:
         places = {kind: 3 * number + 2 for number, kind in enumerate(kinds)}
         self._fields = tuple(places.get(kind) for kind in (SIGNAL, SEQUENCE, OUTPUTS))
         self._readings = [3 * number + 2 for number, kind in enumerate(kinds) if kind == READING]
-        found = [(rule.start, len(data) // 2) for rule, data in accepted if rule.kind == READING]
+        found = _sections(accepted)
         self._layout = layout(*found) if found else None
         self._slave = blocks[0].slave
 
@@ -224,7 +206,7 @@ class _Shape:
             b"".join([fields[place] for place in self._readings]),
             _number(fields[signal], signed=True) if signal else None,
             _number(fields[sequence], signed=False) if sequence else None,
-            _switches(fields[outputs]) if outputs else None,
+            fields[outputs] if outputs else None,
             (),
         )
 
@@ -240,8 +222,13 @@ def _rule(rules: tuple[BlockRule, ...], name: str, count: int) -> BlockRule:
     raise BlockError(f"Block {name} of {count} registers is none that this meter's profile knows.")
 
 
-def _switches(registers: bytes | None) -> tuple[bool, bool] | None:
-    return (bool(registers[1] & 1), bool(registers[3] & 1)) if registers else None
+def _sections(accepted: list[tuple[BlockRule, bytes]]) -> list[Section]:
+    """Return where the readings among the blocks stand in their maps."""
+    return [
+        Section(rule.map, rule.start, len(registers) // 2)
+        for rule, registers in accepted
+        if rule.kind == READING
+    ]
 
 
 def _number(registers: bytes | None, *, signed: bool) -> int | None:
@@ -250,8 +237,18 @@ def _number(registers: bytes | None, *, signed: bool) -> int | None:
 
 def build_upload(serial: str | None, slave: int, blocks: list[bytes]) -> bytes:
     """Return the body of command 91 with blocks of register bytes, numbered from 1-1 on."""
+    return build_blocks(
+        serial,
+        [
+            (f"1-{number}", seal(bytes((slave, 3, len(registers))) + registers))
+            for number, registers in enumerate(blocks, 1)
+        ],
+    )
+
+
+def build_blocks(serial: str | None, blocks: list[tuple[str, bytes]]) -> bytes:
+    """Return the body of command 91 of ids and payloads."""
     parts = [b"" if serial is None else build_serial(serial)]
-    for number, registers in enumerate(blocks, 1):
-        reply = seal(bytes((slave, 3, len(registers))) + registers)
-        parts += (_OPEN, b"1-%d" % number, _DATA, reply, _CLOSE)
+    for name, payload in blocks:
+        parts += (_OPEN, name.encode("ascii"), _DATA, payload, _CLOSE)
     return b"".join(parts)
