@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import frames
 from .crc import crc16
 from .errors import BodyError
-from .profiles import Profile
+from .profiles import DEFAULT, Profile, profile
 from .serials import SERIAL_SIZE, build_serial, parse_serial, parse_text
 from .uploads import split_blocks
 
@@ -155,6 +155,7 @@ def build_transparent(rtu: bytes, serial: str | None = None) -> bytes:
 # === A1 alarm, AB heartbeat === #
 # The set-points of 89 have no published layout: the server keeps the bytes and acknowledges.
 
+
 class Alarm(NamedTuple):
     """Command A1: alarm registers by name, those of the status words among them."""
 
@@ -163,8 +164,9 @@ class Alarm(NamedTuple):
     registers: dict[str, int | tuple[int, ...] | bytes]
 
 
-def parse_alarm(body: bytes, model: Profile) -> Alarm:
+def parse_alarm(body: bytes, model: Profile | None = None) -> Alarm:
     """Return what command A1 says."""
+    model = model or profile(DEFAULT)
     serial, blocks = split_blocks(body)
     if model.alarm_block is None:
         raise BodyError(f"{model.label} is not known to send command A1.")

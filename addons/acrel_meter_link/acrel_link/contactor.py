@@ -30,7 +30,7 @@ def feedback_of(spec: OutputSpec, inputs: int) -> bool | None:
 
 
 async def settled_feedback(
-    spec: OutputSpec, unit: Unit, relay: bool, seconds: float
+    spec: OutputSpec, unit: Unit, relay: bool | None, seconds: float
 ) -> bool | None:
     """Read the feedback, giving the contactor its time to follow the relay."""
     if not spec.feedback_input:
@@ -50,5 +50,7 @@ async def switch(spec: OutputSpec, unit: Unit, closed: bool, warrant: Warrant) -
         await unit.write_relay(spec.number, closed, warrant)
     except (NoAnswerError, ProtocolError) as error:
         log.info("Output %d: the write was not acknowledged: %s", spec.id, error)
-    if await unit.read_relay(spec.number) is not closed:
-        raise StepError(f"the relay reads {'open' if closed else 'closed'} after the write")
+    relay = await unit.read_relay(spec.number)
+    if relay is not closed:
+        words = {True: "closed", False: "open", None: "neither open nor closed"}
+        raise StepError(f"the relay reads {words[relay]} after the write")

@@ -53,9 +53,7 @@ class Intake:
 
     def bound(self) -> None:
         """Take notice of the meters that are behind the link now."""
-        self.profile = next(
-            (unit.profile for unit in self._line.units), profile(DEFAULT)
-        )
+        self.profile = next((unit.profile for unit in self._line.units), profile(DEFAULT))
 
     def take(self, frame: Frame) -> None:
         """Handle one frame; one of an unknown command is passed over."""

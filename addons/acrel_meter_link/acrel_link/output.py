@@ -27,6 +27,8 @@ from .transparent import GoneError, NoAnswerError, Warrant
 
 log = logging.getLogger(__name__)
 
+STATES = {True: "closed", False: "open", None: "unknown"}
+
 
 class Output:
     """A contactor on a meter's digital output."""
@@ -158,7 +160,7 @@ class Output:
         if idle and self._shall_be_open and self.live.confirmed_revision is not None:
             self._current.check(reading)
 
-    def relay_read(self, relay: bool) -> None:
+    def relay_read(self, relay: bool | None) -> None:
         """Take the relay's state from a poll."""
         if self._task is None and relay is not self.live.relay:
             self._seen = False
@@ -329,16 +331,16 @@ class Output:
 
     # === What it sees === #
 
-    def _observe(self, relay: bool, feedback: bool | None) -> None:
+    def _observe(self, relay: bool | None, feedback: bool | None) -> None:
         """Record the state: the feedback knows the contactor better than the relay does."""
         live = self.live
         live.relay, live.feedback = relay, feedback
         live.observed_at = self._context.clock.now()
-        live.state = "closed" if (relay if feedback is None else feedback) else "open"
+        live.state = STATES[relay if feedback is None else feedback]
         if feedback is None or feedback is relay:
             self._context.incidents.end("feedback_mismatch", self._subject)
 
-    async def _settled(self, unit, relay: bool) -> bool | None:
+    async def _settled(self, unit, relay: bool | None) -> bool | None:
         return await settled_feedback(self.spec, unit, relay, self._context.settings.feedback_time)
 
     async def _follow(self, unit, closed: bool) -> None:

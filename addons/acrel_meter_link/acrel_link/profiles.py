@@ -93,9 +93,7 @@ class History(NamedTuple):
     def blocks(self, row: int) -> list[Block]:
         """Return the reads that make one row."""
         start, most = self.first + row * self.step, 48
-        return [
-            (start + at, min(most, self.map.size - at)) for at in range(0, self.map.size, most)
-        ]
+        return [(start + at, min(most, self.map.size - at)) for at in range(0, self.map.size, most)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +112,8 @@ class Profile:
     upload_serial: bool
     alarm_block: Block | None
     status: tuple[StatusWord, ...]
+    thresholds: Mapping[str, str]
+    """Kind of event: the register of its threshold."""
     snapshots: Mapping[str, tuple[Block, ...]]
     history: Mapping[str, History]
     _layouts: dict[tuple[Block, ...], Layout] = field(default_factory=dict, repr=False)
@@ -183,6 +183,13 @@ def _status(told: Mapping[str, Any], registers: RegisterMap) -> StatusWord:
     return StatusWord(register.name, register.address, tuple(told["events"]))
 
 
+def _thresholds(told: Mapping[str, str], registers: RegisterMap) -> Mapping[str, str]:
+    for kind, name in told.items():
+        if kind not in METER_KINDS or registers.by_name[name].write != "threshold":
+            raise ProfileError(f"{name} is no threshold of {kind}")
+    return told
+
+
 def _told(name: str) -> dict[str, Any]:
     """Return what a profile's file and those it is based on say."""
     with (files(__package__) / "meters" / f"{name}.toml").open("rb") as opened:
@@ -211,6 +218,7 @@ def read_profile(name: str, told: Mapping[str, Any]) -> Profile:
             upload_serial=told.get("upload_serial", False),
             alarm_block=alarm and _blocks([alarm["block"]])[0],
             status=tuple(_status(each, registers) for each in told.get("status", ())),
+            thresholds=_thresholds(told.get("thresholds", {}), registers),
             snapshots={kind: _blocks(each) for kind, each in told.get("snapshots", {}).items()},
             history={
                 kind: History(load_map(each["map"]), each["first"], each["step"], each["rows"])

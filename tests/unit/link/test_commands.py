@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from acrel_link import commands
 from acrel_link.crc import seal
+from acrel_link.decoders import bits
 from acrel_link.errors import ProtocolError
 from acrel_link.frames import Decoder
+from acrel_link.profiles import profile
 from acrel_link.serials import build_serial, parse_serial
 from acrel_link.uploads import build_upload, parse_upload
 
@@ -108,13 +110,14 @@ def test_alarm_as_captured():
     block = b"".join(word.to_bytes(2, "big") for word in words)
     alarm = commands.parse_alarm(build_upload("12307210720085", 1, [block]))
     assert (alarm.serial, alarm.slave) == ("12307210720085", 1)
-    assert alarm.active == ("under_voltage",)
-    assert alarm.enabled == (
-        "over_voltage",
-        "under_voltage",
-        "over_current",
-        "under_current",
-        "power_failure",
+    word = profile("adw300").status[0]
+    assert bits(word.events, alarm.registers[word.name]) == ("alarm_under_voltage",)
+    assert bits(word.events, alarm.registers["alarm1_enable"]) == (
+        "alarm_over_voltage",
+        "alarm_under_voltage",
+        "alarm_over_current",
+        "alarm_under_current",
+        "alarm_power_failure",
     )
     assert alarm.registers["alarm_over_u"] == 2650
     assert alarm.registers["alarm_under_i"] == 50

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acrel_link.decoders import decode_clock
 from acrel_link.errors import RegisterError
+from acrel_link.profiles import profile
 from acrel_link.registers import (
-    ALARM_BLOCK,
+    ADW300,
     BILLING_BLOCK,
     BY_NAME,
     INPUT_BLOCK,
     OUTPUT_BLOCK,
     REGISTERS,
-    decode_clock,
-    describe,
     layout,
 )
 
@@ -54,7 +54,7 @@ MANUAL = {
     "e_reverse_a": (0x004A, 2, "u32", 2, "kWh", "R"),
     "eq_reverse_b": (0x0058, 2, "u32", 2, "kvarh", "R"),
     "e_total_c": (0x005A, 2, "u32", 2, "kWh", "R"),
-    "demand_max_q_reverse_at": (0x0072, 2, "packed", 0, "", "R"),
+    "demand_max_q_reverse_at": (0x0072, 2, "moment", 0, "", "R"),
     "thd_ic": (0x0079, 1, "u16", 2, "%", "R"),
     "harmonics_uc": (0x00B6, 30, "u16", 2, "%", "R"),
     "harmonics_ic": (0x0110, 30, "u16", 2, "%", "R"),
@@ -63,8 +63,8 @@ MANUAL = {
     "demand_q_reverse": (0x0160, 2, "u32", 3, "kvar", "R"),
     "unbalance_i": (0x0163, 1, "u16", 2, "%", "R"),
     "temperature_c": (0x0166, 1, "i16", 1, "°C", "R"),
-    "year_zones": (0x0167, 6, "packed", 0, "", "RW"),
-    "day_table_2": (0x0182, 21, "packed", 0, "", "RW"),
+    "year_zones": (0x0167, 6, "zones", 0, "", "RW"),
+    "day_table_2": (0x0182, 21, "periods", 0, "", "RW"),
     "e_total_sharp": (0x0197, 2, "u32", 2, "kWh", "R"),
     "e_forward_valley": (0x01A5, 2, "u32", 2, "kWh", "R"),
     "eq_reverse_valley": (0x01BD, 2, "u32", 2, "kvarh", "R"),
@@ -81,7 +81,7 @@ MANUAL = {
     "uplink_protocol": (0x01F0, 1, "enum", 0, "", "RW"),
     "eq_quadrant_4": (0x01FC, 2, "u32", 3, "kvarh", "R"),
     "angle_ic": (0x0200, 1, "u16", 2, "°", "R"),
-    "day_table_3": (0x0201, 21, "packed", 0, "", "RW"),
+    "day_table_3": (0x0201, 21, "periods", 0, "", "RW"),
     "alarm_unbalance_i_delay": (0x0237, 1, "u16", 2, "s", "RW"),
     "alarm_i_residual": (0x0244, 2, "u32", 3, "A", "RW"),
     "alarm_demand_s_delay": (0x0249, 1, "u16", 2, "s", "RW"),
@@ -107,7 +107,10 @@ def test_blocks_that_the_link_reads():
     assert BILLING_BLOCK == (0x000E, 56)
     assert OUTPUT_BLOCK == (0x01C2, 2)
     assert INPUT_BLOCK == (0x003A, 1)
-    assert ALARM_BLOCK == (0x01D0, 42)
+    assert profile("adw300").alarm_block == (0x01D0, 42)
+    assert profile("adw300").billing == (BILLING_BLOCK,)
+    assert profile("adw300").output_block == OUTPUT_BLOCK
+    assert profile("adw300").input_block == INPUT_BLOCK
 
 
 def test_billing_block():
@@ -164,10 +167,10 @@ def test_scaled_values_are_exact():
 
 
 def test_describe_names_arrays_and_bytes():
-    values = describe(0x0165, bytes(range(8)) + bytes(2 * 28))
+    values = ADW300.describe(0x0165, bytes(range(8)) + bytes(2 * 28))
     assert values["temperature_b"] == 0x0001
     assert values["year_zones"] == bytes(range(4, 8)) + bytes(8)
-    assert describe(0x0098, bytes(60))["harmonics_ub"] == (0,) * 30
+    assert ADW300.describe(0x0098, bytes(60))["harmonics_ub"] == (0,) * 30
 
 
 moments = st.datetimes(datetime(2015, 1, 1), datetime(2079, 12, 31)).map(

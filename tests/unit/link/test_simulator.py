@@ -52,7 +52,7 @@ async def test_registers_asks_the_time_and_uploads():
         assert commands.parse_time_request(time.body) == SERIAL
         assert upload.command == commands.UPLOAD
         read = listener.line.uploads()[0]
-        assert (read.serial, read.sequence, read.outputs) == (SERIAL, 1, (False, False))
+        assert (read.serial, read.sequence, read.outputs) == (SERIAL, 1, bytes(4))
         assert value(read, "e_forward") == 5000
         assert value(read, "p") == 0
 
@@ -198,7 +198,7 @@ async def test_registration_is_repeated_until_it_is_acknowledged():
 
 
 async def test_4g_profile():
-    async with meters(profile="4g") as (_, listener):
+    async with meters(profile="adw300_4g") as (_, listener):
         upload = (await until(listener.line.uploads))[0]
         assert upload.serial is None
         assert {"pt", "ua", "e_forward", "eq_reverse"} <= set(upload.layout.columns)

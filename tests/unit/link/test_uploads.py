@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from acrel_link.crc import seal
 from acrel_link.errors import BodyError
 from acrel_link.frames import Decoder, encode
+from acrel_link.profiles import profile as model
 from acrel_link.uploads import _parse_slowly, build_upload, parse_upload, split_blocks
 
 SERIAL = "12306130940002"
@@ -68,7 +69,7 @@ def test_nb_upload_with_signal_sequence_and_outputs():
         )
     )
     upload = parse_upload(body)
-    assert (upload.signal, upload.sequence, upload.outputs) == (-67, 0xFFFE, (True, False))
+    assert (upload.signal, upload.sequence, upload.outputs) == (-67, 0xFFFE, words(1, 0))
     assert columns(upload) == EXPECTED
 
 
@@ -136,7 +137,7 @@ def test_an_upload_of_a_known_shape_is_read_as_if_it_were_the_first(changes, reg
 
 def outcome(parse, body: bytes):
     try:
-        return parse(body, "adw300")
+        return parse(body, model("adw300"))
     except BodyError as error:
         return str(error)
 
@@ -162,6 +163,6 @@ def test_a_body_that_is_no_upload(body, message):
 
 
 def test_a_profile_knows_only_its_own_blocks():
-    upload = parse_upload(SERIAL_20 + block("1-1", INSTANT), profile="adw300_4g")
+    upload = parse_upload(SERIAL_20 + block("1-1", INSTANT), model("adw300_4g"))
     assert upload.layout is None
     assert "none that this meter's profile knows" in upload.refused[0]

@@ -109,7 +109,9 @@ class Bed:
         found = cursor.fetchone()
         return dict(zip([c.name for c in cursor.description], found, strict=True)) if found else {}
 
-    def add_link(self, serial: str, slaves=(1,), outputs=(1,), feedback: int = 1) -> tuple:
+    def add_link(
+        self, serial: str, slaves=(1,), outputs=(1,), feedback: int = 1, profile: str = "adw300"
+    ) -> tuple:
         """Make a link with meters and outputs; return ids (link, meter, output) of the first."""
         link = self.one(
             "INSERT INTO acrel_link (serial, active, channel) VALUES (%s, true, 'plain')"
@@ -121,9 +123,10 @@ class Bed:
             meters.append(
                 self.one(
                     "INSERT INTO acrel_meter (link_id, slave_address, profile, active, serial)"
-                    " VALUES (%s, %s, 'adw300', true, %s) RETURNING id",
+                    " VALUES (%s, %s, %s, true, %s) RETURNING id",
                     link,
                     slave,
+                    profile,
                     serial,
                 )
             )

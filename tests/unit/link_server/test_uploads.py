@@ -151,9 +151,9 @@ async def test_an_alarm_lasts_until_the_meter_takes_it_back(bed, ids, peer):
     for status in (2, 2, 0):
         peer.send(alarm(status))
         assert await acknowledged(peer, commands.ALARM)
-    events = bed.events("meter_alarm")
+    events = bed.events("alarm_under_voltage")
     assert len(events) == 1
-    assert events[0]["meter_id"] == ids[1] and "under_voltage" in events[0]["message"]
+    assert events[0]["meter_id"] == ids[1] and events[0]["severity"] == "alarm"
     assert events[0]["end_at"] is not None
 
 

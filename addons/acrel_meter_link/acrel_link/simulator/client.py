@@ -7,18 +7,13 @@ from .. import commands, rtu
 from ..crc import seal
 from ..errors import ProtocolError
 from ..frames import Decoder, encode
-from ..registers import BILLING_BLOCK
-from ..uploads import build_upload
+from ..profiles import BILLING_COLUMN, RAW, SEQUENCE
+from ..uploads import build_blocks
 from .device import LOCAL, NS, Device
 from .options import Options
 
 BACKOFF = 0.2, 5.0  # s before the first and any later attempt to connect again
 NO_SUCH_REGISTER = 2
-# By profile; an NB upload also has its number, before the outputs.
-UPLOAD_BLOCKS = {
-    "nb": ((0x0014, 38), (0x003C, 6), (0x01BF, 1), (0x01C2, 2)),
-    "4g": ((0x000E, 46), (0x003C, 40)),
-}
 
 
 class Client:
@@ -218,16 +213,21 @@ class _Session(asyncio.Protocol):
             if data is None:
                 return bytes((rtu.READ | rtu.EXCEPTION, NO_SUCH_REGISTER))
             self._client.polls_answered += 1
-            self._client.readings_answered += (request.start, request.count) == BILLING_BLOCK
+            self._client.readings_answered += (
+                request.start,
+                request.count,
+            ) == self._device.profile.billing[0]
             return bytes((rtu.READ, len(data))) + data
         if not self._device.write(now, request.start, request.values):
             return bytes((rtu.WRITE | rtu.EXCEPTION, NO_SUCH_REGISTER))
         head = request.start.to_bytes(2, "big") + len(request.values).to_bytes(2, "big")
         return bytes((rtu.WRITE,)) + head
 
-    @staticmethod
-    def _shows_energy(start: int, count: int) -> bool:
-        return start <= 0x3E < start + count
+    def _shows_energy(self, start: int, count: int) -> bool:
+        return any(
+            BILLING_COLUMN in register.reading
+            for register in self._device.profile.map.inside(start, count)
+        )
 
     # === Up === #
 
@@ -291,14 +291,19 @@ class _Session(asyncio.Protocol):
             return
         now, device, client = time.time_ns(), self._device, self._client
         zero = device.faults.zero_register is not None and device.faults.take("zero_register")
-        blocks = device.read_blocks(now, UPLOAD_BLOCKS[self._options.profile], shown_zero=zero)
-        if self._options.profile == "nb":
-            client.sequence = (client.sequence + 1) % 0x10000
-            blocks.insert(3, client.sequence.to_bytes(2, "big"))
-            serial = client.serial
-        else:
-            serial = None
-        client.unacknowledged = encode(commands.UPLOAD, build_upload(serial, 1, blocks))
+        model = device.profile
+        rules = list({rule.id: rule for rule in reversed(model.uploads)}.values())[::-1]
+        blocks = []
+        for rule, data in zip(
+            rules, device.upload_blocks(now, rules, shown_zero=zero), strict=True
+        ):
+            if rule.kind == SEQUENCE:
+                client.sequence = (client.sequence + 1) % 0x10000
+                data = client.sequence.to_bytes(2, "big")
+            reply = data if rule.kind == RAW else seal(bytes((1, rtu.READ, len(data))) + data)
+            blocks.append((rule.id, reply))
+        serial = client.serial if model.upload_serial else None
+        client.unacknowledged = encode(commands.UPLOAD, build_blocks(serial, blocks))
         client.uploads_sent += 1
         self._transmit()
 

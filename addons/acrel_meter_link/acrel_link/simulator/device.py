@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
 
-from ..registers import CLOCK, OUTPUTS
+from ..decoders import decode_clock, encode_clock
+from ..profiles import DEFAULT, BlockRule, OutputDrive, Profile, profile
 from .faults import Faults
 from .image import Image, Measured
 
@@ -20,7 +21,7 @@ LOCAL = timezone(timedelta(hours=8))
 
 
 class Device:
-    """One meter with a contactor on DO1 whose auxiliary contact is on DI1."""
+    """One meter with a contactor on output 1 whose auxiliary contact is on DI1."""
 
     def __init__(
         self,
@@ -32,7 +33,9 @@ class Device:
         energy: int = 0,
         seed: int = 0,
         travel: int = NS // 20,
+        model: Profile | None = None,
     ):
+        self.profile = model or profile(DEFAULT)
         self.faults = Faults()
         self.load = load  # W, while a car is plugged in and the contactor is closed
         self.plugged = True
@@ -47,7 +50,11 @@ class Device:
         self._fallen = False  # it opened by itself and waits for DO1 to be opened
         self._energy = energy  # W·ns that were ever drawn, in simulated time
         self._rest = 0  # of the division by the speed's denominator
-        self._image = Image()
+        self._image = Image(self.profile)
+        self._clock = next(
+            (each for each in self.profile.map.registers if each.type == "clock"), None
+        )
+        self._pulsed = False  # a contactor that changes at each pulse of output 1 is closed
         self._second = -1  # that the image's clock shows
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
         self.on_relay: Callable[[bool], None] | None = None
@@ -56,8 +63,15 @@ class Device:
 
     @property
     def relay(self) -> bool:
-        """DO1 as it stands: True = closed."""
-        return bool(self._image.get("do1") & 1)
+        """What output 1 holds its contactor to: True = closed."""
+        drive = self.profile.outputs[1]
+        if self._gives_pulses(drive):
+            return self._pulsed
+        words = self._image.words(drive.register, len(drive.close))
+        return bool(drive.state((drive.register, len(drive.close)), words))
+
+    def _gives_pulses(self, drive: OutputDrive) -> bool:
+        return drive.mode is not None and self._image.get(drive.mode) == 1
 
     def advance(self, now: int) -> None:
         """Bring contactor and energy to a later time."""
@@ -145,12 +159,12 @@ class Device:
         self._look(now, shown_zero)
         return self._image.read(start, count)
 
-    def read_blocks(
-        self, now: int, blocks: Iterable[tuple[int, int]], *, shown_zero: bool = False
+    def upload_blocks(
+        self, now: int, rules: Iterable[BlockRule], *, shown_zero: bool = False
     ) -> list[bytes]:
-        """Return blocks of registers that the meter has, all of one moment."""
+        """Return the blocks of an upload, as many registers as its profile allows."""
         self._look(now, shown_zero)
-        return [self._image.read(start, count) for start, count in blocks]
+        return [self._image.upload_block(rule.map, rule.start, rule.most) for rule in rules]
 
     def _look(self, now: int, shown_zero: bool) -> None:
         self.advance(now)
@@ -158,25 +172,52 @@ class Device:
         second = (now + self.clock_offset) // NS
         if second != self._second:
             self._second = second
-            self._image.set_bytes(CLOCK, _clock_bytes(second))
+            if self._clock is not None:
+                local = datetime.fromtimestamp(second, LOCAL)
+                self._image.set_bytes(self._clock, encode_clock(local, bcd=False))
 
     def write(self, now: int, start: int, values: tuple[int, ...]) -> bool:
         """Write registers; False where they cannot be written."""
         self.advance(now)
         before = self.relay
-        outputs = {name: self._image.get(name) for name in ("do1", "do2")}
+        drives = self.profile.outputs.values()
+        held = {drive: self._image.words(drive.register, len(drive.close)) for drive in drives}
         if not self._image.write(start, values):
             return False
-        for name, old in outputs.items():
-            if self._image.get(f"{name}_driver"):
-                self._image.set(name, old)  # the output does not obey the network
-        if start <= OUTPUTS[1].address < start + len(values):
-            self.relay_writes.append((now, self.relay))
+        for drive, words in held.items():
+            if not start <= drive.register < start + len(values):
+                continue
+            if drive.driver is not None and self._image.get(drive.driver):
+                self._restore(drive, words)  # the output does not obey the network
+            elif self._gives_pulses(drive):
+                closed = drive.state(
+                    (drive.register, len(values)),
+                    self._image.words(drive.register, len(drive.close)),
+                )
+                self._pulsed ^= drive.number == 1 and bool(closed)
+                self._restore(drive, words)
+            if drive.number == 1:
+                self.relay_writes.append((now, self.relay))
+        clock = self._clock
+        if clock is not None and start <= clock.address < start + len(values):
+            self._set_clock(now)
         if self.relay != before:
             if self.on_relay is not None:
                 self.on_relay(self.relay)
             self._drive(now)
         return True
+
+    def _restore(self, drive: OutputDrive, words: bytes) -> None:
+        values = [int.from_bytes(words[at : at + 2], "big") for at in range(0, len(words), 2)]
+        self._image.write(drive.register, tuple(values))
+
+    def _set_clock(self, now: int) -> None:
+        """Go on from what was written into the clock's registers."""
+        clock = self._clock
+        raw = self._image.words(clock.address, clock.words)
+        told = decode_clock(raw, datetime.fromtimestamp(now // NS, LOCAL).date())
+        if told is not None:
+            self.clock_offset = int(told.replace(tzinfo=LOCAL).timestamp()) * NS - now
 
     def _measured(self, now: int, shown_zero: bool) -> Measured:
         energy = 0 if shown_zero else self.register(now) - int(self.faults.backwards or 0)
@@ -191,8 +232,3 @@ class Device:
             frequency=4998 + (slot + self._seed) % 5,
             energy=max(energy, 0),
         )
-
-
-def _clock_bytes(second: int) -> bytes:
-    local = datetime.fromtimestamp(second, LOCAL)
-    return bytes((local.second, local.minute, local.hour, local.day, local.month, local.year % 100))

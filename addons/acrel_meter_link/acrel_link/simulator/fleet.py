@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from ..profiles import profile
 from .client import Client
 from .device import COUNT, Device
 from .memory import Kept, load, save
@@ -37,6 +38,7 @@ class Fleet:
                 speed=options.speed,
                 energy=before.energy,
                 seed=options.seed + number,
+                model=profile(options.profile),
             )
             place = (number * _GOLDEN) % 1.0
             self.clients[serial] = Client(serial, place, device, options, before.sequence)

@@ -1,10 +1,15 @@
-"""The register image of a simulated meter, laid out by the register map."""
+"""The register image of a simulated meter, laid out by its profile's register map."""
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from math import isqrt
 from struct import Struct
+from typing import NamedTuple
 
-from ..registers import BY_NAME, REGISTERS, Register
+from ..profiles import Profile
+from ..register_map import DECIMALS, Register, RegisterMap
+from .quality import month_values, slow_values
 
 _DEFAULTS = {
     "address": 1,
@@ -23,21 +28,59 @@ _DEFAULTS = {
     "alarm_over_i_delay": 100,
     "alarm_under_i": 50,
     "alarm_under_i_delay": 100,
+    "year_zones": bytes((1, 1, 1)) + bytes(9),
+    "day_table_1": bytes((3, 0, 0, 2, 0, 8, 1, 0, 19, 4, 0, 23)) + bytes(30),
 }
 
-# What changes while a load flows: one run of registers, packed at once.
-_RUN = [
-    register
-    for register in REGISTERS
-    if BY_NAME["ua"].address <= register.address < BY_NAME["eq_reverse"].end
-]
-_RUN_STRUCT = Struct(">" + "".join(register.format for register in _RUN))
-_RUN_START = 2 * _RUN[0].address
-_SIZE = max(register.end for register in REGISTERS)
-_HELD = [None] * _SIZE
-for _register in REGISTERS:
-    for _address in range(_register.address, _register.end):
-        _HELD[_address] = _register
+_CHANGING = (
+    *(f"{kind}{phase}" for kind in ("u", "i", "p", "q", "s", "pf") for phase in "abc"),
+    *("uab", "ubc", "uca", "p", "q", "s", "pf", "di", "frequency"),
+    *("e_total", "e_forward", "e_reverse", "eq_forward", "eq_reverse", "i_vector_sum"),
+)
+
+
+class _Run(NamedTuple):
+    """Registers without a gap, packed at once from the values of these names."""
+
+    start: int
+    struct: Struct
+    names: tuple[tuple[str, int], ...]
+    """With the power of ten by which the register counts finer than a reading does."""
+
+
+@cache
+def _runs(registers: RegisterMap) -> tuple[_Run, ...]:
+    """Return what changes while a load flows."""
+    changing = [
+        (register, name)
+        for register in registers.registers
+        if (name := (register.reading or (register.name,))[0]) in _CHANGING
+    ]
+    runs = []
+    for _, group in groupby(
+        enumerate(changing), lambda each: each[1][0].address - _words_before(changing, each[0])
+    ):
+        members = [each for _, each in group]
+        runs.append(
+            _Run(
+                2 * members[0][0].address,
+                Struct(">" + "".join(register.format for register, _ in members)),
+                tuple(
+                    (name, register.decimals - DECIMALS.get(name, register.decimals))
+                    for register, name in members
+                ),
+            )
+        )
+    return tuple(runs)
+
+
+def _words_before(changing: list[tuple[Register, str]], place: int) -> int:
+    return sum(register.words for register, _ in changing[:place])
+
+
+def _scaled(value: int, shift: int) -> int:
+    return value * 10**shift if shift >= 0 else value // 10**-shift
+
 
 _POWER_FACTOR = 990  # per mille, of a car's charger
 
@@ -64,45 +107,81 @@ def _phase_values(power: int, voltage: int) -> tuple[int, int, int, int]:
 class Image:
     """Sixteen-bit registers as bytes, high byte first."""
 
-    def __init__(self):
-        self._bytes = bytearray(2 * _SIZE)
+    def __init__(self, profile: Profile):
+        self.profile = profile
+        self._map = profile.map
+        self._bytes = bytearray(2 * self._map.size)
         self._last: Measured | None = None
+        self._values: dict[str, int] = {}
+        self._runs = _runs(self._map)
         for name, value in _DEFAULTS.items():
-            self.set(name, value)
+            if name in self._map.by_name:
+                self.set(name, value)
 
     def get(self, name: str) -> int:
         """Return a register by name."""
-        register = BY_NAME[name]
+        register = self._map.by_name[name]
         return Struct(">" + register.format).unpack_from(self._bytes, 2 * register.address)[0]
 
-    def set(self, name: str, value: int) -> None:
+    def set(self, name: str, value: int | bytes | tuple[int, ...]) -> None:
         """Set a register by name."""
-        register = BY_NAME[name]
-        Struct(">" + register.format).pack_into(self._bytes, 2 * register.address, value)
+        register = self._map.by_name[name]
+        values = value if isinstance(value, tuple) else (value,)
+        Struct(">" + register.format).pack_into(self._bytes, 2 * register.address, *values)
 
     def set_bytes(self, register: Register, data: bytes) -> None:
         """Set a register that is no number."""
         self._bytes[2 * register.address : 2 * register.end] = data
 
+    def words(self, start: int, count: int) -> bytes:
+        """Return registers as they stand, whether the map names them or not."""
+        return bytes(self._bytes[2 * start : 2 * (start + count)])
+
     def read(self, start: int, count: int) -> bytes | None:
         """Return registers, or None where the meter does not have all of them."""
         if not self._has(start, count):
-            return None
-        return bytes(self._bytes[2 * start : 2 * (start + count)])
+            return self._row(start, count)
+        if not any(
+            run.start <= 2 * start and 2 * (start + count) <= run.start + run.struct.size
+            for run in self._runs
+        ):
+            for name, value in slow_values(self._values).items():
+                if name in self._map.by_name:
+                    self.set(name, value)
+        return self.words(start, count)
+
+    def _row(self, start: int, count: int) -> bytes | None:
+        """Return registers of a row of the past."""
+        for history in self.profile.history.values():
+            row, offset = divmod(start - history.first, history.step)
+            if 0 <= row < history.rows and offset + count <= history.map.size:
+                values = month_values(self._values, row)
+                data = _packed(history.map, values)
+                return data[2 * offset : 2 * (offset + count)]
+        return None
 
     def write(self, start: int, values: tuple[int, ...]) -> bool:
         """Write registers that may be written; change nothing and return False for others."""
         if not self._has(start, len(values)) or any(
-            "W" not in _HELD[address].access for address in range(start, start + len(values))
+            "W" not in self._map.at(address).access for address in range(start, start + len(values))
         ):
             return False
         for address, value in enumerate(values, start):
             self._bytes[2 * address : 2 * address + 2] = value.to_bytes(2, "big")
         return True
 
-    @staticmethod
-    def _has(start: int, count: int) -> bool:
-        return start + count <= _SIZE and all(_HELD[start : start + count])
+    def _has(self, start: int, count: int) -> bool:
+        return all(self._map.at(address) for address in range(start, start + count))
+
+    def upload_block(self, own: RegisterMap, start: int, count: int) -> bytes:
+        """Return a block of an upload whose map may be another than the meter's own."""
+        if own is self._map:
+            return self.words(start, count)
+        values = slow_values(self._values) | self._values
+        for register in own.registers:
+            if register.name in self._map.by_name and register.name not in values:
+                values[register.name] = self.get(register.name)
+        return _packed(own, values).ljust(2 * (start + count), b"\0")[2 * start :]
 
     def measure(self, measured: Measured) -> None:
         """Show what the inputs show."""
@@ -148,6 +227,23 @@ class Image:
             eq_forward=measured.energy // 7,
             eq_reverse=0,
         )
-        _RUN_STRUCT.pack_into(
-            self._bytes, _RUN_START, *(values[register.name] for register in _RUN)
-        )
+        self._values = values
+        for run in self._runs:
+            run.struct.pack_into(
+                self._bytes,
+                run.start,
+                *[
+                    values[name] if not shift else _scaled(values[name], shift)
+                    for name, shift in run.names
+                ],
+            )
+
+
+def _packed(registers: RegisterMap, values: dict[str, int | bytes]) -> bytes:
+    """Return a whole map's bytes; registers without a value hold zeros."""
+    data = bytearray(2 * registers.size)
+    for register in registers.registers:
+        value = values.get(register.name, values.get((register.reading or ("",))[0]))
+        if value is not None:
+            Struct(">" + register.format).pack_into(data, 2 * register.address, value)
+    return bytes(data)

@@ -7,6 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
+from ..profiles import names
+
 MOST = 20_000
 
 
@@ -27,7 +29,7 @@ class Options:
     interval: float = 30.0
     heartbeat: float = 60.0
     retry: float = 5.0
-    profile: str = "nb"
+    profile: str = "adw300_nb"
     start_register: int | None = None
     control: int | None = None
     state: Path | None = None
@@ -91,7 +93,7 @@ def parse(arguments: Sequence[str], prog: str) -> Options:
     add("--interval", type=float, default=default.interval, help="s between uploads; 0: at once")
     add("--heartbeat", type=float, default=default.heartbeat, help="s between heartbeats")
     add("--retry", type=float, default=default.retry, help="s to wait for an acknowledgement")
-    add("--profile", choices=("nb", "4g"), default=default.profile, help="shape of the uploads")
+    add("--profile", choices=names(), default=default.profile, help="model of the meters")
     add("--start-register", type=int, help="energy at the start, in 0.01 kWh; default: by seed")
     add("--control", type=_port, metavar="PORT", help="listen on 127.0.0.1 for commands; 0: any")
     add("--state", type=Path, metavar="FILE", help="keep registers there, over a restart")
