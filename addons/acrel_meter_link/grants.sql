@@ -15,10 +15,11 @@ GRANT SELECT ON acrel_output_wanted TO acrel_link;
 -- what is
 GRANT SELECT, INSERT, UPDATE ON
     acrel_meter_live, acrel_meter_poll, acrel_link_live, acrel_output_live, acrel_link_worker TO acrel_link;
-GRANT SELECT, INSERT ON acrel_reading_raw, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
+GRANT SELECT, INSERT ON
+    acrel_reading_raw, acrel_meter_snapshot, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
 
 -- attempts, events, strangers
-GRANT SELECT (id, meter_id, output_id, kind, origin, state, requested_at, expires_at, sent_at, done_at,
+GRANT SELECT (id, meter_id, output_id, kind, origin, state, payload, requested_at, expires_at, sent_at, done_at,
               attempts, message),
       INSERT (meter_id, output_id, kind, origin, state, requested_at, expires_at, sent_at, done_at,
               attempts, message),

@@ -16,7 +16,7 @@ from .incidents import Subject
 from .intake import Intake
 from .master import LinkSpec
 from .rivalry import Rivalry
-from .transparent import WRITE_SECONDS, Requests, Warrant
+from .transparent import WRITE_SECONDS, GoneError, NoAnswerError, Requests, Warrant
 from .unit import Unit
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         self.requests: Requests | None = None
         self.epoch: int | None = None
         self.closed = False
+        self.ordered: dict[int, asyncio.Future[bytes]] = {}  # answers waited for, by command
         self.peer = ""
         self.connected_at: datetime | None = None
         self.channel = channel
@@ -82,6 +83,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything; a waiting rival registers at once."""
         self.closed = True
+        for future in self.ordered.values():
+            if not future.done():
+                future.set_exception(GoneError("The connection was closed."))
         for unit in self._units.values():
             unit.stop()
         self._units = {}
@@ -119,6 +123,25 @@ class Connection(asyncio.Protocol):
         """Send a frame that changes nothing in the meter."""
         if not self.closed:
             self._transport.write(self.channel.frame(command, body))
+
+    async def order(self, command: int, body: bytes) -> bytes:
+        """Send a command that configures the meter, and return what it answers.
+
+        Raise `NoAnswerError` when it does not in time, `GoneError` when the connection ends.
+        """
+        future = self._loop.create_future()
+        if self.closed or command in self.ordered:
+            raise GoneError("The connection is closed, or waits for such an answer already.")
+        self.ordered[command] = future
+        warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
+        try:
+            self._transport.write(self.channel.guarded(command, body, *warrant))
+            async with asyncio.timeout(self._context.settings.request_timeout):
+                return await future
+        except TimeoutError as error:
+            raise NoAnswerError(f"The meter did not answer command {command:02X}.") from error
+        finally:
+            del self.ordered[command]
 
     def _request(self, request: bytes, warrant: Warrant | None) -> None:
         """Send a Modbus request; a write goes as one that is carried out in time or never."""

@@ -31,3 +31,7 @@ class RegisterError(ProtocolError):
 
 class ProfileError(ProtocolError):
     """The file of a meter's model says what cannot be."""
+
+
+class WriteRefusedError(ProtocolError):
+    """An order asks for a write that the link does not make."""

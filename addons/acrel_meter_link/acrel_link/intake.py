@@ -18,6 +18,7 @@ from .profiles import DEFAULT, profile
 from .reading import UPLOAD, Reading
 from .unit import Unit
 from .uploads import Upload, parse_upload
+from .writes import FRAMES
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -44,6 +45,7 @@ class Intake:
             commands.ALARM: self._alarmed,
             commands.SETPOINTS: self._told_setpoints,
             commands.HEARTBEAT_NB: self._beat,
+            **{command: partial(self._ordered, command) for command in FRAMES},
         }
 
     @property
@@ -124,6 +126,12 @@ class Intake:
         reply = commands.parse_transparent(body)
         if self._is_mine(reply.serial):
             self._line.requests.replied(reply.rtu)
+
+    def _ordered(self, command: int, body: bytes) -> None:
+        """Take the answer to a command that configures the meter."""
+        future = self._line.ordered.get(command)
+        if future is not None and not future.done():
+            future.set_result(body)
 
     def _told_setpoints(self, body: bytes) -> None:
         self._keep("Alarm set-points have no published layout.", commands.SETPOINTS, body)

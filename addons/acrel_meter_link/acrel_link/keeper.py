@@ -12,6 +12,7 @@ from .context import Context
 from .database import AWAY, CONNECT, SCHEMA_VERSION, VERSION, Backoff, SchemaChangedError
 from .events import LINK_KINDS
 from .incidents import Subject
+from .orders import Orders
 from .reads import Reads
 from .server import Server
 
@@ -52,6 +53,7 @@ class Keeper:
     def __init__(self, context: Context, server: Server):
         self._context, self._server = context, server
         self._reads = Reads(context, server.unit)
+        self._orders = Orders(context, server.unit)
         self._wake = asyncio.Event()
         self._sweeps = 0
         self._lost = 0
@@ -112,6 +114,7 @@ class Keeper:
             try:
                 await self._context.master.refresh_wanted()
                 await self._reads.sweep()
+                await self._orders.sweep()
                 if monotonic() - looked >= LINKS_PAUSE:
                     looked = monotonic()
                     await self._context.master.refresh_links()
@@ -151,6 +154,7 @@ class Keeper:
         await context.master.refresh_links()
         await context.master.refresh_wanted(sweep=True, whole=whole)
         await self._reads.sweep()
+        await self._orders.sweep()
         await self._server.leases.sweep()
         await self._server.candidates.write()
         await context.polls.write(context.keeping)

@@ -63,6 +63,16 @@ CREATE TABLE IF NOT EXISTS acrel_meter_poll (
     learned_seconds real                -- between two readings, as they came
 );
 
+-- What of a meter changes slowly (power quality, rates, settings, extremes): raw integers by register name.
+CREATE TABLE IF NOT EXISTS acrel_meter_snapshot (
+    meter_id integer NOT NULL,
+    kind text NOT NULL,
+    received_at timestamp NOT NULL,
+    data jsonb NOT NULL,
+    PRIMARY KEY (meter_id, kind, received_at)
+);
+CREATE INDEX IF NOT EXISTS acrel_meter_snapshot_received_at ON acrel_meter_snapshot USING brin (received_at);
+
 -- Identity of an upload, kept 24 h in the transaction that stores it: the same upload twice is stored once.
 CREATE TABLE IF NOT EXISTS acrel_upload_seen (
     link_id integer NOT NULL,

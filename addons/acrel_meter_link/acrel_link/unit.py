@@ -8,15 +8,18 @@ from functools import partial
 from . import rtu
 from .clock import to_datetime
 from .context import Context
-from .errors import RefusedError
+from .errors import RefusedError, WriteRefusedError
 from .incidents import Subject
 from .master import MeterSpec
+from .meter_clock import MeterClock
 from .output import Output
 from .poller import Poller
 from .reading import POLL, Reading
 from .register_map import Block
+from .snapshots import Snapshots
 from .status import Status
 from .transparent import Warrant
+from .writes import Write
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ class Unit:
         self._loop = asyncio.get_running_loop()
         self.profile = spec.profile
         self.status = Status(spec.id, self.profile, context)
+        self.clock = MeterClock(self, context)
+        self.snapshots = Snapshots(self, context)
         self._blocks = self.profile.billing
         self._stopped = False
         self._poller = Poller(self, context)
@@ -51,11 +56,13 @@ class Unit:
         for output in self.outputs:
             output.attach(self)
         self._poller.start()
+        self.snapshots.start()
 
     def stop(self) -> None:
         """End with the connection."""
         self._stopped = True
         self._poller.stop()
+        self.snapshots.stop()
         for output in self.outputs:
             if output.unit is self:
                 output.detach()
@@ -130,6 +137,7 @@ class Unit:
             plan.clock(got, to_datetime(stamp).date()),
             frame=got,
         )
+        self.clock.seen(plan, got, reading.clock, stamp)
         self._context.writer.add((reading,))
         self.arrived(reading)
         done(reading, None)
@@ -191,3 +199,21 @@ class Unit:
         values = drive.close if closed else drive.open
         request = rtu.write_request(self.spec.slave, drive.register, values)
         await self.line.requests.ask(request, warrant)
+
+    # === Orders === #
+
+    async def write(self, write: Write, check: bool = True) -> None:
+        """Write registers and read them back, which alone proves anything.
+
+        :param check: False for registers that go on by themselves
+        :raise WriteRefusedError: when they read otherwise
+        """
+        slave = self.spec.slave
+        await self.line.requests.ask(rtu.write_request(slave, write.start, write.words))
+        read = rtu.read_request(slave, write.start, len(write.words))
+        held = await self.line.requests.ask(read)
+        if check and held != write.data:
+            raise WriteRefusedError(
+                f"Registers {write.start:04X}H on read {held.hex(' ', 2)} after "
+                f"{write.data.hex(' ', 2)} was written: the meter did not take it."
+            )

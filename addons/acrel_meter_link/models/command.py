@@ -20,7 +20,16 @@ class AcrelCommand(models.Model):
     )
     output_id = fields.Many2one("acrel.output", index=True, readonly=True, ondelete="cascade")
     kind = fields.Selection(
-        [("open", "Open"), ("close", "Close"), ("read", "Read")], required=True, readonly=True
+        [
+            ("open", "Open"),
+            ("close", "Close"),
+            ("read", "Read"),
+            ("refresh", "Read Everything"),
+            ("write", "Write Settings"),
+            ("configure", "Configure"),
+        ],
+        required=True,
+        readonly=True,
     )
     origin = fields.Selection(
         [("desired", "Wanted State"), ("user", "Person")],
@@ -47,3 +56,6 @@ class AcrelCommand(models.Model):
     done_at = fields.Datetime("Done", readonly=True)
     attempts = fields.Integer(readonly=True, aggregator=None)
     message = fields.Text("Result", readonly=True)
+    payload = fields.Json(readonly=True, help="What is written, as raw counts by register name.")
+    summary = fields.Char("Content", readonly=True)
+    reason = fields.Char(readonly=True, help="Why it was ordered, as the person wrote.")

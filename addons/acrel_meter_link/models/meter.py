@@ -7,6 +7,7 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
 from ..access import require
+from ..acrel_link import profiles
 
 # A read asked for by a person that the meter did not answer by then is worth nothing.
 READ_EXPIRES = timedelta(seconds=30)
@@ -26,7 +27,7 @@ class AcrelMeter(models.Model):
     _inherit = ["acrel.link.notify", "mail.thread"]
     _order = "name, id"
     _check_company_auto = True
-    _WAY = ("link_id", "slave_address")
+    _WAY = ("link_id", "slave_address", "profile")
 
     name = fields.Char(required=True, tracking=True)
     serial = fields.Char(
@@ -35,10 +36,10 @@ class AcrelMeter(models.Model):
     )
     active = fields.Boolean(default=True)
     profile = fields.Selection(
-        [("adw300", "Acrel ADW300")],
+        [(name, profiles.profile(name).label) for name in profiles.names()],
         required=True,
-        default="adw300",
-        help="Register map of the meter.",
+        default=profiles.DEFAULT,
+        help="Model and firmware of the meter: its registers, and what its uploads hold.",
     )
     link_id = fields.Many2one(
         "acrel.link",
@@ -108,6 +109,11 @@ class AcrelMeter(models.Model):
         )
         for meter in self:
             meter.event_count = counts.get(meter, 0)
+
+    @api.constrains("profile")
+    def _check_outputs_of_model(self):
+        """A meter whose model changes keeps outputs that the new one has."""
+        self.with_context(active_test=False).output_ids._check_model()
 
     @api.constrains("link_id", "active")
     def _check_link_active(self):

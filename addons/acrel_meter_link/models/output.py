@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
 from ..access import require
+from ..acrel_link import profiles
 from ..records import Wanted, columns
 
 # A close that could not be sent by then is never sent: nobody waits for it any more.
@@ -32,9 +33,7 @@ class AcrelOutput(models.Model):
 
     meter_id = fields.Many2one("acrel.meter", required=True, index=True, ondelete="cascade")
     company_id = fields.Many2one(related="meter_id.company_id", store=True, index=True)
-    number = fields.Integer(
-        required=True, default=1, aggregator=None, help="1 = DO1 (01C2), 2 = DO2 (01C3)."
-    )
+    number = fields.Integer(required=True, default=1, aggregator=None, help="1 = DO1, 2 = DO2.")
     feedback_input = fields.Integer(
         required=True,
         default=1,
@@ -54,6 +53,29 @@ class AcrelOutput(models.Model):
         "CHECK (feedback_input BETWEEN 0 AND 4)",
         "The feedback input is 1 to 4, or 0 when the contactor reports on none.",
     )
+
+    @api.constrains("meter_id", "number", "feedback_input")
+    def _check_model(self):
+        """Refuse what the model of the meter does not have."""
+        for output in self:
+            model = profiles.profile(output.meter_id.profile)
+            if output.number not in model.outputs:
+                raise ValidationError(
+                    self.env._(
+                        "A meter of model %(model)s has no output %(number)s.",
+                        model=model.label,
+                        number=output.number,
+                    )
+                )
+            if output.feedback_input > (model.inputs.count if model.inputs else 0):
+                raise ValidationError(
+                    self.env._(
+                        "A meter of model %(model)s has no input %(number)s to report on. Set the "
+                        "feedback input to 0.",
+                        model=model.label,
+                        number=output.feedback_input,
+                    )
+                )
 
     @api.depends("meter_id", "number")
     def _compute_display_name(self):

@@ -19,11 +19,13 @@ LOCK_TIMEOUT = "5s"
 SHORT_LIVED = (
     ("acrel_upload_seen", "received_at", "24 hours"),
     ("acrel_reading_quarantine", "received_at", "90 days"),
+    ("acrel_meter_snapshot", "received_at", "31 days"),
     ("acrel_link_worker", "seen_at", "30 days"),
 )
 # Table without a foreign key, since the link process writes it; its key; whose rows they are.
 OWNED = (
     ("acrel_meter_live", "meter_id", "acrel_meter"),
+    ("acrel_meter_snapshot", "meter_id", "acrel_meter"),
     ("acrel_meter_poll", "meter_id", "acrel_meter"),
     ("acrel_engine_meter_mark", "meter_id", "acrel_meter"),
     ("acrel_link_live", "link_id", "acrel_link"),

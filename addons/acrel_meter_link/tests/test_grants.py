@@ -8,6 +8,7 @@ STATE = {READ, ADD, CHANGE}
 EXPECTED_TABLES = {
     "acrel_output_wanted": {READ},
     "acrel_reading_raw": STREAM,
+    "acrel_meter_snapshot": STREAM,
     "acrel_upload_seen": STREAM,
     "acrel_reading_quarantine": STREAM,
     "acrel_meter_live": STATE,
@@ -39,7 +40,7 @@ EXPECTED_COLUMNS = {
     },
     "acrel_output": {READ: {"id", "meter_id", "number", "feedback_input", "active"}},
     "acrel_command": {
-        READ: {"id"} | COMMAND,
+        READ: {"id", "payload"} | COMMAND,
         ADD: COMMAND,
         CHANGE: {"state", "sent_at", "done_at", "attempts", "message"},
     },

@@ -12,6 +12,7 @@ from acrel_link.clock import Clock
 from acrel_link.crc import seal
 from acrel_link.master import MeterSpec
 from acrel_link.polls import Polls
+from acrel_link.profiles import profile
 from acrel_link.registers import BILLING_BLOCK
 from acrel_link.settings import read_settings
 from acrel_link.simulator.device import NS, Device
@@ -57,9 +58,12 @@ class Site:
         line.requests = Requests(
             partial(self._sent, line, device, meter_id), self.context.settings.request_timeout
         )
-        unit = Unit(line, MeterSpec(meter_id, 1, "adw300", **spec), list(outputs), self.context)
+        unit = Unit(
+            line, MeterSpec(meter_id, 1, profile("adw300"), **spec), list(outputs), self.context
+        )
         self.units[meter_id] = unit
         unit.start()
+        unit.snapshots.stop()  # polls alone are tried here
         return unit
 
     def reconnect_all(self):
@@ -71,7 +75,7 @@ class Site:
                 meter_id, unit.outputs, role=unit.spec.role, poll_seconds=unit.spec.poll_seconds
             )
 
-    def _sent(self, line, device, meter_id, frame):
+    def _sent(self, line, device, meter_id, frame, _warrant):
         request = rtu.parse_request(frame)
         if (request.start, request.count) == BILLING_BLOCK:
             self.polled[meter_id].append(self.loop.time())

@@ -32,7 +32,7 @@ CREATE TABLE acrel_output (id serial PRIMARY KEY, meter_id integer REFERENCES ac
 CREATE TABLE acrel_command (id serial PRIMARY KEY, meter_id integer NOT NULL REFERENCES acrel_meter,
     output_id integer REFERENCES acrel_output, kind varchar NOT NULL, origin varchar NOT NULL,
     state varchar NOT NULL, requested_at timestamp, expires_at timestamp, sent_at timestamp,
-    done_at timestamp, attempts integer, message text);
+    done_at timestamp, attempts integer, message text, payload jsonb);
 CREATE TABLE acrel_event (id serial PRIMARY KEY, meter_id integer REFERENCES acrel_meter,
     link_id integer REFERENCES acrel_link, output_id integer REFERENCES acrel_output,
     kind varchar NOT NULL, severity varchar NOT NULL, begin_at timestamp NOT NULL, end_at timestamp,
