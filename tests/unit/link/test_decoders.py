@@ -153,7 +153,7 @@ def test_a_month_row_by_hand():
     history = profile("adw300").history["months"]
     assert history.blocks(0) == [(0x4800, 48), (0x4830, 35)]
     assert history.blocks(11)[0] == (0x5300, 48)
-    assert 0x4805 == history.first + history.map.by_name["e_forward"].address
+    assert history.first + history.map.by_name["e_forward"].address == 0x4805
     data = bytearray(2 * history.map.size)
     data[0:6] = bytes.fromhex("000000010b1a")
     data[2 * 0x05 : 2 * 0x07] = (123456).to_bytes(4, "big")

@@ -30,7 +30,9 @@ def test_every_register_without_the_right_is_refused(name, rights):
         if register.write in rights:
             continue
         value = "00" * 2 * register.words if register.values != 1 else 1
-        with pytest.raises(WriteRefusedError, match="^Nothing was written: register .* is refused"):
+        with pytest.raises(
+            WriteRefusedError, match=r"^Nothing was written: register .* is refused"
+        ):
             plan_writes(model, {register.name: value}, rights)
 
 
@@ -41,7 +43,7 @@ def test_no_order_switches_an_output(name):
 
 
 def test_one_refused_register_refuses_the_order():
-    with pytest.raises(WriteRefusedError, match="01E6H .do1_driver.* needs a maintenance order"):
+    with pytest.raises(WriteRefusedError, match=r"01E6H .do1_driver.* needs a maintenance order"):
         plan_writes(ADW300, {"alarm_over_u": 2420, "do1_driver": 0}, WRITE)
     writes = plan_writes(ADW300, {"alarm_over_u": 2420, "do1_driver": 0}, CONFIGURE)
     assert writes == [Write(0x01D1, (2420,)), Write(0x01E6, (0,))]

@@ -9,6 +9,7 @@ from ..errors import ProtocolError
 from ..frames import Decoder, encode
 from ..profiles import BILLING_COLUMN, RAW, SEQUENCE
 from ..uploads import build_blocks
+from ..writes import FRAMES
 from .device import LOCAL, NS, Device
 from .options import Options
 
@@ -30,6 +31,7 @@ class Client:
         self.polls_answered = self.readings_answered = 0
         self.paused = options.paused  # it uploads nothing new
         self.connections = 0
+        self.configured: list[tuple[int, bytes]] = []  # commands 82, 87 and 88
         self.sequence = sequence  # of the last upload; goes on over a restart
         self.unacknowledged: bytes | None = None  # outlives the connection, as in a real meter
         self._place = place  # 0 to 1, so that many meters do not speak all at once
@@ -119,6 +121,8 @@ class Client:
             "power": device.power(now),
             "register": device.register(now),
             "relay_writes": [[at, closed] for at, closed in device.relay_writes],
+            "writes": list(device.writes),
+            "configured": [[command, body.hex()] for command, body in self.configured],
             "uploads_sent": self.uploads_sent,
             "uploads_acknowledged": self.uploads_acknowledged,
             "polls_answered": self.polls_answered,
@@ -176,6 +180,9 @@ class _Session(asyncio.Protocol):
                 self._register_acknowledged()
             elif command == commands.TIME:
                 self._time_told(body)
+            elif command in FRAMES:
+                self._client.configured.append((command, body))
+                self._send(encode(command))
 
     def _asked(self, body: bytes) -> None:
         """Answer a Modbus request; a slave that is not meant, or sees a broken one, is silent."""

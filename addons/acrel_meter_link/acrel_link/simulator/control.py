@@ -18,6 +18,7 @@ _ARGUMENTS = {
     "state": (("serial",), ()),
     "set_load": (("serial", "watts"), ()),
     "plug": (("serial",), ("plugged",)),
+    "show": (("serial", "register", "value"), ()),
     "fault": (("serial", "name"), ("value",)),
     "clear": (("serial",), ("name",)),
     "upload": (("serial",), ()),

@@ -57,6 +57,7 @@ class Device:
         self._pulsed = False  # a contactor that changes at each pulse of output 1 is closed
         self._second = -1  # that the image's clock shows
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
+        self.writes: deque[int] = deque(maxlen=1000)  # first registers of other writes
         self.on_relay: Callable[[bool], None] | None = None
 
     # === What is wired to it === #
@@ -154,6 +155,14 @@ class Device:
 
     # === What Modbus sees === #
 
+    def register_of(self, name: str) -> int:
+        """Return a register by name as it stands."""
+        return self._image.get(name)
+
+    def show(self, name: str, value: int) -> None:
+        """Set a register that the meter itself sets."""
+        self._image.set(name, value)
+
     def read(self, now: int, start: int, count: int, *, shown_zero: bool = False) -> bytes | None:
         """Return the bytes of registers, or None where the meter has none of them."""
         self._look(now, shown_zero)
@@ -198,6 +207,8 @@ class Device:
                 self._restore(drive, words)
             if drive.number == 1:
                 self.relay_writes.append((now, self.relay))
+        if not any(start <= drive.register < start + len(values) for drive in drives):
+            self.writes.append(start)
         clock = self._clock
         if clock is not None and start <= clock.address < start + len(values):
             self._set_clock(now)

@@ -120,6 +120,13 @@ class Fleet:
         for client in self._clients(serial):
             client.device.plug(time.time_ns(), plugged)
 
+    def show(self, serial: str, register: str, value: int) -> None:
+        """Set a register that the meter itself sets, such as a status word."""
+        for client in self._clients(serial):
+            if register not in client.device.profile.map.by_name:
+                raise FleetError(f"{client.device.profile.label} has no register {register}.")
+            client.device.show(register, value)
+
     def fault(self, serial: str, name: str, value: float | None = None) -> None:
         """Switch a fault on; see `FAULTS`."""
         for client in self._clients(serial):
