@@ -14,6 +14,8 @@ OUTPUTS = {1: BY_NAME["do1"], 2: BY_NAME["do2"]}
 BILLING_BLOCK = (BY_NAME["pt"].address, BY_NAME["eq_reverse"].end - BY_NAME["pt"].address)
 OUTPUT_BLOCK = (OUTPUTS[1].address, OUTPUTS[2].end - OUTPUTS[1].address)
 INPUT_BLOCK = (BY_NAME["di"].address, 1)
+ALARM_BLOCK = (BY_NAME["alarm1_enable"].address, 42)
+describe = ADW300.describe
 
 
 @cache
