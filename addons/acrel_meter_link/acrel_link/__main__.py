@@ -1,12 +1,12 @@
 """``python -m acrel_link``: the link process; wrong settings are one sentence and exit code 2."""
 
 import asyncio
-import logging
 import os
 import sys
 
 import uvloop
 
+from . import logs
 from .database import SchemaChangedError
 from .process import run
 from .settings import SettingsError, read_settings
@@ -19,11 +19,7 @@ def main() -> int:
     """Read the settings, run, and return the exit code."""
     try:
         settings = read_settings(sys.argv[1:], os.environ)
-        logging.basicConfig(
-            level=settings.log_level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
+        logs.start(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run(settings))
     except SettingsError as error:

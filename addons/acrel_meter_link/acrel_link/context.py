@@ -1,6 +1,7 @@
 """What the parts of one link process share."""
 
 from dataclasses import dataclass, field
+from time import monotonic
 
 from .clock import Clock
 from .database import Database
@@ -22,6 +23,16 @@ class Counters:
 
 
 @dataclass
+class Vitals:
+    """Signs of life (monotonic seconds) that the loop leaves for whoever watches it."""
+
+    ticked: float = field(default_factory=monotonic)
+    """When the loop last went round."""
+    swept: float = field(default_factory=monotonic)
+    """When the database last answered a sweep."""
+
+
+@dataclass
 class Context:
     """Settings, time, the writer, the other database connections, events, master data."""
 
@@ -38,4 +49,5 @@ class Context:
     keys: KeyRing
     key_desk: KeyDesk
     counters: Counters = field(default_factory=Counters)
+    vitals: Vitals = field(default_factory=Vitals)
     worker_id: int | None = None

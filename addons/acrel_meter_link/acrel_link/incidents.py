@@ -1,6 +1,7 @@
 """Events of the link process: written once each, however often their cause is seen."""
 
 import logging
+from collections import Counter
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -49,6 +50,7 @@ class Incidents:
         self._writer, self._clock = writer, clock
         self._lasting: set[tuple[str, Subject]] = set()
         self._recent: dict[tuple[str, Subject], object] = {}
+        self.counts: Counter[str] = Counter()  # events written, by kind
 
     def note(self, kind: str, subject: Subject, message: str) -> None:
         """Write an event that ends as it begins, once a minute at most for one subject."""
@@ -78,6 +80,7 @@ class Incidents:
         self._lasting.add((kind, subject))
 
     def _insert(self, kind, subject, message, begin, end) -> None:
+        self.counts[kind] += 1
         log.warning("%s %s: %s", kind, _words(subject), message)
         self._writer.execute(
             INSERT,

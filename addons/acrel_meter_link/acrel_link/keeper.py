@@ -176,6 +176,7 @@ class Keeper:
                 context.worker_id,
             ),
         )
+        context.vitals.swept = monotonic()
         if self._sweeps % WHOLE_EVERY == 1:
             await context.keeping.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
 

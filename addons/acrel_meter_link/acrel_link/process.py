@@ -17,8 +17,10 @@ from .keys.ring import KeyRing
 from .master import Master
 from .polls import Polls
 from .server import Server
+from .service import ServiceManager
 from .settings import Settings, SettingsError
 from .store import Writer
+from .watched import watched
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +58,20 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     context, server, keeper = build(settings)
-    loop.add_signal_handler(signal.SIGHUP, context.key_desk.reload)
+    service = ServiceManager()
+
+    def reload() -> None:
+        service.reloading()
+        context.key_desk.reload()
+        service.ready("reloaded")
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     if not await _ready(settings, stopping):
         return
-    async with serving(context, server, keeper) as failed:
+    async with (
+        serving(context, server, keeper) as failed,
+        watched(context, server, service),
+    ):
         waiting = asyncio.create_task(stopping.wait())
         await asyncio.wait([waiting, failed], return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()

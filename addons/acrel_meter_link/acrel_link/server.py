@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from time import monotonic
 
 from .candidates import Candidates
 from .channels.plain import PlainChannel
@@ -54,6 +55,7 @@ class Server:
         while True:
             await asyncio.sleep(TICK)
             now = loop.time()
+            self._context.vitals.ticked = monotonic()
             for connection in list(self._peers):
                 connection.tick(now)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, make_dataclass
 from datetime import timedelta, timezone
 from typing import Any, NoReturn
 
+from .logs import FORMATTERS
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -29,6 +31,10 @@ def _address(text: str) -> tuple[str, int]:
     except ValueError as error:
         raise ValueError("its first part must be an IP address of this machine") from error
     return host, int(port)
+
+
+def _no_address(text: str) -> tuple[str, int] | None:
+    return _address(text) if text else None
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -71,6 +77,12 @@ def _level(text: str) -> str:
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("it must be one of debug, info, warning, error")
     return level
+
+
+def _log_format(text: str) -> str:
+    if text not in FORMATTERS:
+        raise ValueError(f"it must be one of {', '.join(FORMATTERS)}")
+    return text
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,8 @@ SETTINGS = (
     _Setting("max_pending", _count, "50000", "readings kept while PostgreSQL is away"),
     _Setting("meter_time", _offset, "+08:00", "offset from UTC of the time meters are told"),
     _Setting("log_level", _level, "info", "debug, info, warning or error"),
+    _Setting("log_format", _log_format, "text", "text for people, json for programs"),
+    _Setting("metrics", _no_address, "", "address and port of /metrics and /healthz; empty: none"),
 )
 
 _Values = make_dataclass(

@@ -1,0 +1,52 @@
+"""Log lines for people (text) or for programs (json), both with the serial number concerned.
+
+A call names what it is about by `extra={"serial": …, "peer": …}`.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+ABOUT = ("serial", "peer")
+"""Attributes of a record that become fields of their own."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message, serial, peer, traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in ABOUT if getattr(record, name, None)}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a terminal or the journal, the serial number before the message."""
+
+    def __init__(self):
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(about)s%(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        serial = getattr(record, "serial", None)
+        record.about = f"[{serial}] " if serial else ""
+        return super().format(record)
+
+
+FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def start(level: str, form: str) -> None:
+    """Send all log lines to standard error in one of `FORMATTERS`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FORMATTERS[form]())
+    logging.basicConfig(level=level, handlers=[handler])
