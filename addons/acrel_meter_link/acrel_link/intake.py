@@ -183,7 +183,7 @@ class Intake:
             UPLOAD,
             plan.columns,
             plan.unpack(upload.data),
-            plan.clock(upload.data, to_datetime(stamp).date()),
+            plan.clock(upload.data, to_datetime(stamp).date()) if plan.has_clock else None,
             digest,
             body,
         )

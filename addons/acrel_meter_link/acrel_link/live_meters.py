@@ -21,14 +21,16 @@ class LiveMeters:
     def __init__(self, wake: Callable[[], None]):
         self._wake = wake  # asks for a transaction, when no reading brings one
         self.behind: set[int] = set()
-        self._since = 0
+        self._span = (0, 0)  # first and last stamp of their readings
         self._moved_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def heard(self, readings: Sequence[Reading]) -> None:
         """Note whose readings are stored now."""
-        since = min([reading.stamp for reading in readings])
-        self._since = min(self._since, since) if self.behind else since
+        stamps = [reading.stamp for reading in readings]
+        if self.behind:
+            stamps += self._span
+        self._span = min(stamps), max(stamps)
         self.behind.update([reading.meter_id for reading in readings])
 
     def due(self, hurry: bool) -> bool:
@@ -49,7 +51,7 @@ class LiveMeters:
 
     async def move(self, cursor: psycopg.AsyncCursor) -> None:
         """Move the rows that are behind, and wake the engine."""
-        await cursor.execute(MOVE, (integers(self.behind), to_datetime(self._since)))
+        await cursor.execute(MOVE, (integers(self.behind), *map(to_datetime, self._span)))
 
     def moved(self) -> None:
         """Take notice that the transaction of `move` is committed."""

@@ -145,19 +145,22 @@ class Output:
             if action is not Action.NOTHING:
                 self.wake()
 
-    def arrived(self, reading: Reading) -> None:
+    def arrived(self, reading: Reading, register: int | None) -> None:
         """Take a reading of its meter: the guard, the feedback and the current."""
-        self._guard.check(reading.get("e_forward"))
-        inputs = reading.get("di")
-        if (
-            self._seen
-            and inputs is not None
-            and feedback_of(self.spec, inputs) != self.live.feedback
-        ):
-            self._seen = False  # look closely before anything is concluded
-            self.wake()
-        idle = self._seen and self._task is None and self.live.state == "open"
-        if idle and self._shall_be_open and self.live.confirmed_revision is not None:
+        wanted, live = self.wanted, self.live
+        if wanted is not None:
+            self._guard.check(register)
+        if not self._seen:
+            return
+        if self.spec.feedback_input or live.feedback is not None:
+            inputs = reading.get("di")
+            if inputs is not None and feedback_of(self.spec, inputs) != live.feedback:
+                self._seen = False  # look closely before anything is concluded
+                self.wake()
+                return
+        if wanted is None or live.state != "open" or self._task is not None:
+            return
+        if live.confirmed_revision is not None and self._shall_be_open:
             self._current.check(reading)
 
     def relay_read(self, relay: bool | None) -> None:

@@ -17,6 +17,7 @@ from .events import METER_KINDS
 from .register_map import Block, Layout, RegisterMap, Section, layout, load_map
 
 MOST_REGISTERS = 125  # Modbus' own limit of one read
+MOST_RELAYS = 256  # bytes of output blocks whose meaning is kept: a few come all the time
 BILLING_COLUMN = "e_forward"
 
 # What a block of command 91 is. Raw: no Modbus reply; unread: a reply that nothing is taken from.
@@ -117,6 +118,7 @@ class Profile:
     snapshots: Mapping[str, tuple[Block, ...]]
     history: Mapping[str, History]
     _layouts: dict[tuple[Block, ...], Layout] = field(default_factory=dict, repr=False)
+    _relays: dict[tuple[int, bytes], bool | None] = field(default_factory=dict, repr=False)
 
     def layout(self, *blocks: Block) -> Layout:
         """Return how blocks of this meter's registers become columns of a reading."""
@@ -125,6 +127,15 @@ class Profile:
             found = layout(*(Section(self.map, *block) for block in blocks))
             self._layouts[blocks] = found
         return found
+
+    def relay_state(self, number: int, data: bytes) -> bool | None:
+        """Return an output's state, of the bytes of the output block, as `OutputDrive.state`."""
+        key = number, data
+        if key not in self._relays:
+            if len(self._relays) >= MOST_RELAYS:
+                self._relays.clear()
+            self._relays[key] = self.outputs[number].state(self.output_block, data)
+        return self._relays[key]
 
     @property
     def output_block(self) -> Block | None:

@@ -209,6 +209,11 @@ class Layout:
         values = self._struct.unpack(data)
         return values if self._convert is None else self._convert(values)
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether the sections hold the meter's clock."""
+        return self._clock is not None
+
     def clock(self, data: bytes, near: date) -> datetime | None:
         """Return the meter's clock, its local time; see `decode_clock`."""
         return self._decode_clock(data[self._clock], near) if self._clock else None

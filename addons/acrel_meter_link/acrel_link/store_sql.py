@@ -42,7 +42,7 @@ WITH moved AS (
       FROM {{meters}} LEFT JOIN acrel_meter_live k ON k.meter_id = m.id
      CROSS JOIN LATERAL (
            SELECT r.id, {_of("r")} FROM acrel_reading_raw r
-            WHERE r.meter_id = m.id AND r.received_at >= {{since}}
+            WHERE r.meter_id = m.id AND r.received_at BETWEEN {{since}} AND {{until}}
               AND (k.received_at IS NULL OR r.received_at > k.received_at OR k.{_AHEAD})
               AND (k.e_forward IS NULL OR r.e_forward IS NULL OR r.e_forward >= k.e_forward)
             ORDER BY r.e_forward DESC NULLS LAST, r.received_at DESC LIMIT 1) n
@@ -52,11 +52,12 @@ WITH moved AS (
 )
 SELECT pg_notify('acrel_engine', '') WHERE EXISTS (SELECT FROM moved)
 """
-MOVE = _MOVE.format(meters="unnest(%s) AS m (id)", since="%s")
-"""Move the live rows of meters to their newest readings since a moment; wake the engine."""
+MOVE = _MOVE.format(meters="unnest(%s) AS m (id)", since="%s", until="%s")
+"""Move live rows to the newest of the readings between two moments; wake the engine."""
 CATCH_UP = _MOVE.format(
     meters="acrel_meter m",
     since="coalesce(k.received_at, localtimestamp - interval '1 day')",
+    until="'infinity'",
 )
 """Move the live rows that a process left behind when it was killed."""
 

@@ -37,6 +37,7 @@ class Unit:
         self.snapshots = Snapshots(self, context)
         self._blocks = self.profile.billing
         self._stopped = False
+        self._may_have_fallen = True  # an event about it may be open from before
         self._poller = Poller(self, context)
         block = self.profile.output_block
         self._relays = rtu.read_request(spec.slave, *block) if outputs and block else b""
@@ -159,30 +160,37 @@ class Unit:
 
     def arrived(self, reading: Reading) -> None:
         """Check a reading, from a poll or an upload, and hand it to the outputs."""
-        self._context.polls.heard(self.spec.id)
+        meter_id, context = self.spec.id, self._context
+        context.polls.heard(meter_id)
         register = reading.get("e_forward")
-        known = self._context.master.registers.get(self.spec.id)
         if register is not None:
-            subject = Subject(meter=self.spec.id)
+            registers = context.master.registers
+            known = registers.get(meter_id)
             if known is not None and register < known:
-                self._context.incidents.begin(
-                    "register_fell",
-                    subject,
-                    f"The billing register fell from {known} to {register}. Such readings are "
-                    "stored, but neither shown as the newest nor billed; a replaced meter is a "
-                    "new meter here.",
-                )
+                self._fallen(register, known)
             else:
-                self._context.master.registers[self.spec.id] = register
-                self._context.incidents.end("register_fell", subject)
+                registers[meter_id] = register
+                if self._may_have_fallen:
+                    self._may_have_fallen = False
+                    context.incidents.end("register_fell", Subject(meter=meter_id))
         for output in self.outputs:
-            output.arrived(reading)
+            output.arrived(reading, register)
+
+    def _fallen(self, register: int, known: int) -> None:
+        self._may_have_fallen = True
+        self._context.incidents.begin(
+            "register_fell",
+            Subject(meter=self.spec.id),
+            f"The billing register fell from {known} to {register}. Such readings are "
+            "stored, but neither shown as the newest nor billed; a replaced meter is a "
+            "new meter here.",
+        )
 
     # === Digital outputs and inputs === #
 
     def relay_state(self, number: int, data: bytes) -> bool | None:
         """Return an output's state, of the bytes of the profile's output block."""
-        return self.profile.outputs[number].state(self.profile.output_block, data)
+        return self.profile.relay_state(number, data)
 
     async def read_relay(self, number: int) -> bool | None:
         """Read an output's registers back; None when they are neither open nor closed."""

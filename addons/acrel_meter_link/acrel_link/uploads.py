@@ -85,10 +85,20 @@ class Upload(NamedTuple):
     slave: int
     layout: Layout | None
     data: bytes
-    signal: int | None
-    sequence: int | None
+    signal_bytes: bytes | None
+    sequence_bytes: bytes | None
     outputs: bytes | None
     refused: tuple[str, ...]
+
+    @property
+    def signal(self) -> int | None:
+        """The strength of its signal in dBm."""
+        return _number(self.signal_bytes, signed=True)
+
+    @property
+    def sequence(self) -> int | None:
+        """Its number."""
+        return _number(self.sequence_bytes, signed=False)
 
 
 def parse_upload(body: bytes, model: Profile | None = None) -> Upload:
@@ -135,8 +145,8 @@ def _parse_slowly(body: bytes, model: Profile) -> Upload:
         slave,
         layout(*found) if found else None,
         b"".join(registers for rule, registers in accepted if rule.kind == READING),
-        _number(values.get(SIGNAL), signed=True),
-        _number(values.get(SEQUENCE), signed=False),
+        values.get(SIGNAL),
+        values.get(SEQUENCE),
         values.get(OUTPUTS),
         tuple(refused),
     )
@@ -166,26 +176,24 @@ class _Shape:
         blocks: list[RawBlock],
         accepted: list[tuple[BlockRule, bytes]],
     ):
-        formats = ["0s" if serial is None else f"{SERIAL_SIZE}s"]
-        at = 0 if serial is None else SERIAL_SIZE
-        fixed: list[bytes] = []
-        self._payloads: list[slice] = []
+        # fields: serial, then what stands before the registers of each block, and those, then the
+        # end of the last; `payloads` are the same bytes cut into the blocks' Modbus replies
+        size = 0 if serial is None else SERIAL_SIZE
+        formats, payloads, fixed, before = [f"{size}s"], [f"{size}x"], [], b""
         for block in blocks:
             head = _OPEN + block.id.encode("ascii") + _DATA
-            formats.append(f"{len(head) + 3}s{len(block.payload) - 5}s2x4s")
-            fixed += (head + block.payload[:3], _CLOSE)
-            at += len(head)
-            self._payloads.append(slice(at, at + len(block.payload)))
-            at += len(block.payload) + len(_CLOSE)
-        self._struct = Struct("".join(formats))
-        # fields: serial, then head, registers and end of each block
-        fields = range(1, 3 * len(blocks) + 1)
-        self._fixed = itemgetter(*(field for field in fields if field % 3 != 2))
-        self._fixed_values = tuple(fixed)
+            fixed.append(before + head + block.payload[:3])
+            formats.append(f"{len(fixed[-1])}s{len(block.payload) - 5}s2x")
+            payloads.append(f"{len(before) + len(head)}x{len(block.payload)}s")
+            before = _CLOSE
+        self._struct = Struct("".join((*formats, f"{len(_CLOSE)}s")))
+        self._payloads = Struct("".join((*payloads, f"{len(_CLOSE)}x")))
+        self._fixed = itemgetter(*range(1, 2 * len(blocks) + 2, 2))
+        self._fixed_values = (*fixed, _CLOSE)
         kinds = [rule.kind for rule, _ in accepted]
-        places = {kind: 3 * number + 2 for number, kind in enumerate(kinds)}
+        places = {kind: 2 * number + 2 for number, kind in enumerate(kinds)}
         self._fields = tuple(places.get(kind) for kind in (SIGNAL, SEQUENCE, OUTPUTS))
-        self._readings = [3 * number + 2 for number, kind in enumerate(kinds) if kind == READING]
+        self._readings = [2 * number + 2 for number, kind in enumerate(kinds) if kind == READING]
         found = _sections(accepted)
         self._layout = layout(*found) if found else None
         self._slave = blocks[0].slave
@@ -195,22 +203,25 @@ class _Shape:
         fields = self._struct.unpack(body)
         if self._fixed(fields) != self._fixed_values:
             return None
-        for payload in self._payloads:
-            if crc16(body[payload]):
-                return None
+        if any(map(crc16, self._payloads.unpack(body))):
+            return None
         signal, sequence, outputs = self._fields
-        return Upload(
-            parse_serial(fields[0]) if fields[0] else None,
-            self._slave,
-            self._layout,
-            b"".join([fields[place] for place in self._readings]),
-            _number(fields[signal], signed=True) if signal else None,
-            _number(fields[sequence], signed=False) if sequence else None,
-            fields[outputs] if outputs else None,
-            (),
+        return _new(
+            Upload,
+            (
+                parse_serial(fields[0]) if fields[0] else None,
+                self._slave,
+                self._layout,
+                b"".join([fields[place] for place in self._readings]),
+                fields[signal] if signal else None,
+                fields[sequence] if sequence else None,
+                fields[outputs] if outputs else None,
+                (),
+            ),
         )
 
 
+_new = tuple.__new__
 _MOST_SHAPES = 256
 _shapes: dict[tuple[str, int, bool], _Shape] = {}
 

@@ -1,6 +1,7 @@
 """Factory frames as they are: for loopback, a private network or a lab."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from ..frames import Decoder, Frame, encode
 from .base import Channel, ChannelError
@@ -34,4 +35,9 @@ class PlainChannel(Channel):
 
     def frame(self, command: int, body: bytes = b"") -> bytes:
         """Return a factory frame."""
-        return encode(command, body)
+        return encode(command, body) if body else _acknowledgement(command)
+
+
+@cache
+def _acknowledgement(command: int) -> bytes:
+    return encode(command)
