@@ -114,18 +114,6 @@ def test_the_boot_counter_is_stored_before_the_hello_leaves():
     assert order == ["stored", "sent"]
 
 
-def test_who_may_try_is_asked_between_e1_and_e2():
-    bed = Bed()
-    asked = []
-    line = bed.connect(admit=lambda serial: bool(asked.append(serial)))
-    with pytest.raises(SealedError) as caught:
-        line.move_up()
-    assert caught.value.fault is Fault.THROTTLED
-    assert asked == [line.server.serial] == [SERIAL]
-    assert line.down == []
-    assert bed.ring.found == 0
-
-
 def test_a_counter_used_elsewhere_can_be_told_later():
     bed = Bed()
     told = []

@@ -14,7 +14,6 @@ class Fault(StrEnum):
     LENGTH = "length"
     UNEXPECTED = "unexpected"  # a command, version or suite that the state does not allow
     MALFORMED = "malformed"
-    THROTTLED = "throttled"
     PROOF = "proof"
     SEQUENCE = "sequence"
     TAG = "tag"

@@ -106,15 +106,14 @@ class Server:
     def session(
         self,
         send: Callable[[bytes], None],
-        admit: Callable[[str], bool] = lambda serial: True,
         refused: Callable[[], None] | None = None,
     ) -> "ServerSession":
         """Return the session of a new connection.
 
-        `admit` is asked once, between E1 and E2, whether the serial may try now. `refused` is
-        called when the boot counter turns out, later, to be used already: close then.
+        `refused` is called when the boot counter turns out, later, to be used already: close
+        then.
         """
-        return ServerSession(self, send, admit, refused)
+        return ServerSession(self, send, refused)
 
     def accepted(self, hello: wire.Hello) -> DeviceKey | None:
         """Return the key that a hello may be answered under."""
@@ -129,7 +128,6 @@ class ServerSession:
     """One connection, seen from the server."""
 
     __slots__ = (
-        "_admit",
         "_decoder",
         "_handshake",
         "_opener",
@@ -148,7 +146,6 @@ class ServerSession:
         self,
         server: Server,
         send: Callable[[bytes], None],
-        admit: Callable[[str], bool],
         refused: Callable[[], None] | None,
     ):
         self.serial: str | None = None  # claimed by E1
@@ -156,7 +153,7 @@ class ServerSession:
         self.suite: int | None = None
         self.forbidden = 0
         self._server, self._send = server, send
-        self._admit, self._refused = admit, refused
+        self._refused = refused
         self._sn = b""
         self._handshake: _Handshake | None = None
         self._opener: Opener | None = None
@@ -217,10 +214,6 @@ class ServerSession:
         self.serial = hello.serial
         if bool(hello.suites & EXCHANGING) != (hello.share != wire.NO_SHARE):
             raise SealedError("A hello's share does not fit its suites.", Fault.MALFORMED)
-        if not self._admit(hello.serial):
-            raise SealedError(
-                f"{hello.serial} has failed too often from there lately.", Fault.THROTTLED
-            )
         stranger = server.random(schedule.KEY_SIZE)
         key = server.accepted(hello)
         suite = choose(server.suites(None if key is None else key.link_id), hello.suites)
