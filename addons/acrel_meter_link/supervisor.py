@@ -228,6 +228,7 @@ class Child:
     wait: float = BACKOFF_FIRST
     due: float = 0.0
     proven: bool = False  # it ran for a while once, so its settings were right
+    reloads: bool = False  # it reads again on SIGHUP what may change without a restart
 
     def start(self):
         """Start the process."""
@@ -283,7 +284,7 @@ class Supervisor:
 
     def __init__(self, children):
         self._children = children
-        self._stopping = False
+        self._stopping = self._reloading = False
         self._waker, self._wake = os.pipe()
 
     def run(self):
@@ -293,6 +294,7 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
         # a child's end wakes the pause as well: every handled signal writes to the pipe
         signal.signal(signal.SIGCHLD, lambda *_signal: None)
         os.set_blocking(self._wake, False)
@@ -305,6 +307,9 @@ class Supervisor:
                 if child.process is None and child.due <= now:
                     child.start()
             self._pause()
+            if self._reloading:
+                self._reloading = False
+                self._hand_on(signal.SIGHUP)
             if any(child.end_seen() for child in self._children):
                 # it has said in its own words what is wrong
                 _logger.error("A child refuses its settings; nothing is served")
@@ -315,6 +320,16 @@ class Supervisor:
 
     def _stop(self, *_signal):
         self._stopping = True
+
+    def _reload(self, *_signal):
+        self._reloading = True
+
+    def _hand_on(self, number):
+        """Send a signal to the children that know it; no connection is dropped by it."""
+        for child in self._children:
+            if child.reloads and child.process is not None:
+                _logger.info("child=%s pid=%s event=reload", child.name, child.process.pid)
+                child.process.send_signal(number)
 
     def _pause(self):
         """Wait for a signal, or until a child is due."""
@@ -350,7 +365,7 @@ def run(name, odoo_args):
     link = [sys.executable, "-P", "-m", "acrel_link"]
     return Supervisor(
         [
-            Child("link", link, link_environment),
+            Child("link", link, link_environment, reloads=True),
             Child("engine", engine, engine_environment),
         ]
     ).run()

@@ -49,9 +49,10 @@ class ProcessCase(BaseCase):
             time.sleep(0.05)
 
     @classmethod
-    def start(cls, *args):
+    def start(cls, *args, **variables):
         """Start the command, which ends with the test class at the latest."""
         command, environment = cls.command(*args)
+        environment |= variables
         process = psutil.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -1,7 +1,9 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 
 import psutil
@@ -84,9 +86,9 @@ class TestSupervisor(ProcessCase):
         said = self.refuse("-d", get_db_name(), "--listen", "nowhere")
         self.assertIn("nowhere", said)
 
-    def supervise(self):
+    def supervise(self, **variables):
         """Start the supervisor; return it once both children run."""
-        process = self.start("-d", get_db_name(), "--listen", "127.0.0.1:0")
+        process = self.start("-d", get_db_name(), "--listen", "127.0.0.1:0", **variables)
         self.until(lambda: len(self.children(process)) == 2, "both children run")
         return process
 
@@ -124,6 +126,29 @@ class TestSupervisor(ProcessCase):
         self.assertEqual(process.wait(DEADLINE), 0)
         for child in children:
             self.assertTrue(self.gone(child))
+
+    def test_reload_reaches_the_link_and_restarts_nothing(self):
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        ):
+            manager.bind(f"{folder}/notify")
+            manager.settimeout(DEADLINE)
+            process = self.supervise(NOTIFY_SOCKET=f"{folder}/notify")
+            self.assertIn(b"READY=1", manager.recv(4096))
+            pids = {name: child.pid for name, child in self.children(process).items()}
+            process.send_signal(signal.SIGHUP)
+            said = b""
+            while b"RELOADING=1" not in said:
+                said = manager.recv(4096)
+            self.assertIn(b"READY=1", manager.recv(4096))
+            self.assertEqual(
+                {name: child.pid for name, child in self.children(process).items()}, pids
+            )
+            process.send_signal(signal.SIGTERM)
+            while said != b"STOPPING=1":
+                said = manager.recv(4096)
+            self.assertEqual(process.wait(DEADLINE), 0)
 
     def test_killed_supervisor_takes_the_children_along(self):
         process = self.supervise()
