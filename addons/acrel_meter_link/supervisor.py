@@ -177,6 +177,9 @@ def prepare_link(name):
         environment.pop("PGUSER", None)
     if password is not None:
         environment["PGPASSWORD"] = password
+    environment.setdefault(
+        "ACREL_LINK_SPOOL", str(Path(config["data_dir"]).absolute() / "meter_link" / name / "spool")
+    )
     try:
         read_settings([], environment)
     except SettingsError as error:

@@ -92,6 +92,8 @@ class Databases:
         """Drop a database and its files."""
         self.server.drop(database)
         shutil.rmtree(self.odoo.filestore(database), ignore_errors=True)
+        # what a link process kept for it on the disk is of no other database
+        shutil.rmtree(self.odoo.data_dir / "meter_link" / database, ignore_errors=True)
 
     def installed(self, database: str) -> set[str]:
         """Give the names of the installed modules."""

@@ -4,6 +4,7 @@ A stamp is a whole number of microseconds since 2000-01-01 UTC, PostgreSQL's own
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 EPOCH = datetime(2000, 1, 1)
@@ -26,21 +27,31 @@ def to_unix_ms(moment: datetime) -> int:
 
 
 class Clock:
-    """The database's time, measured from its answers and kept by this machine's clock."""
+    """The database's time, measured from its answers and kept by this machine's monotonic clock.
+
+    So a step of this machine's wall clock changes nothing; one of the database's is followed.
+    """
 
     BACK = 60_000_000  # a step back beyond this is followed, a smaller one is waited out
+    STEP = 5_000_000  # from this on `on_step` is told
 
     def __init__(self):
-        self._offset = -_UNIX
+        self._offset = time.time_ns() // 1000 - _UNIX - _ticks()
         self._last = 0
+        self._followed = False
+        self.on_step: Callable[[float], None] = lambda seconds: None
 
     def follow(self, database_unix_microseconds: int) -> None:
-        """Take over the database's time."""
-        self._offset = database_unix_microseconds - time.time_ns() // 1000 - _UNIX
+        """Take over the database's time; `on_step` is told seconds when it was set."""
+        offset = database_unix_microseconds - _UNIX - _ticks()
+        step, self._offset = offset - self._offset, offset
+        if self._followed and abs(step) >= self.STEP:
+            self.on_step(step / 1e6)
+        self._followed = True
 
     def stamp(self) -> int:
         """Return now; two readings of a process never bear the same stamp."""
-        stamp = time.time_ns() // 1000 + self._offset
+        stamp = _ticks() + self._offset
         if self._last - self.BACK < stamp <= self._last:
             stamp = self._last + 1
         self._last = stamp
@@ -48,8 +59,12 @@ class Clock:
 
     def unix_ms(self) -> int:
         """Return now as Unix milliseconds."""
-        return (time.time_ns() // 1000 + self._offset + _UNIX) // 1000
+        return (_ticks() + self._offset + _UNIX) // 1000
 
     def now(self) -> datetime:
         """Return now as UTC without zone."""
-        return to_datetime(time.time_ns() // 1000 + self._offset)
+        return to_datetime(_ticks() + self._offset)
+
+
+def _ticks() -> int:
+    return time.monotonic_ns() // 1000

@@ -22,8 +22,9 @@ CONNECT = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
-"""What is raised while the server cannot be reached; the work is tried again."""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError)
+"""What is raised while the server cannot be reached or takes nothing (its disk is full, it is
+read-only); the work is tried again."""
 
 # How a server refuses now whom it takes later (53300, 57P03); libpq tells no code of a connection
 # that failed, and these texts are the server's.
@@ -106,13 +107,13 @@ class Database:
             await self._follow_clock(await self.connect())
 
     async def _follow_clock(self, connection: psycopg.AsyncConnection) -> None:
-        before = time.time_ns() // 1000
+        before = time.monotonic_ns() // 1000
         cursor = await connection.execute(
             "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
         )
         now = (await cursor.fetchone())[0]
         # the answer is half a round trip old
-        self._clock.follow(now + (time.time_ns() // 1000 - before) // 2)
+        self._clock.follow(now + (time.monotonic_ns() // 1000 - before) // 2)
 
     async def close(self) -> None:
         """Close the connection; a broken one is closed already."""
@@ -124,11 +125,11 @@ class Database:
 def check(dsn: str) -> bool:
     """Look whether the database can be used with these settings.
 
-    :return: False while the server takes no connection, which time may heal
+    :return: False while the server takes no connection or is read-only, which time may heal
     :raise SettingsError: when it answers and the settings are wrong
     """
     try:
-        _check_tables(dsn)
+        return _check_tables(dsn)
     except psycopg.OperationalError as error:
         if not answers(dsn) or refused_for_now(error):
             return False
@@ -138,13 +139,12 @@ def check(dsn: str) -> bool:
             "acrel_link: ACREL_LINK_DSN is no libpq connection string; write for example "
             "'host=127.0.0.1 dbname=acrel user=acrel_link'."
         ) from error
-    return True
 
 
 def _check_again(dsn: str) -> bool:
     """Check a server that answers by now: it may have come up since the first try failed."""
     try:
-        _check_tables(dsn)
+        return _check_tables(dsn)
     except psycopg.OperationalError as error:
         if not answers(dsn) or refused_for_now(error):
             return False
@@ -152,10 +152,10 @@ def _check_again(dsn: str) -> bool:
         raise SettingsError(
             f"acrel_link: PostgreSQL refuses the connection of ACREL_LINK_DSN: {reason}"
         ) from error
-    return True
 
 
-def _check_tables(dsn: str) -> None:
+def _check_tables(dsn: str) -> bool:
+    """Check what is there; False while nothing can be written."""
     with psycopg.connect(dsn, **CONNECT, application_name="acrel_link check") as connection:
         missing = [
             name
@@ -182,6 +182,7 @@ def _check_tables(dsn: str) -> None:
                 "rights to the role acrel_link."
             )
         check_version(connection.execute(VERSION).fetchone()[0], connection.info.dbname)
+        return connection.execute("SHOW transaction_read_only").fetchone()[0] == "off"
 
 
 def check_version(version: int, database: str) -> None:

@@ -23,6 +23,10 @@ LINK_KINDS = {
     "output_driver": ALARM,  # an output does not obey the link: something else drives it
     "contactor_stuck": ALARM,  # the relay is open, and load or auxiliary contact say closed
     "clock_off": WARNING,  # the meter's clock is wrong and could not be set
+    "spooling": WARNING,  # PostgreSQL takes nothing: what arrives is kept on the link's disk
+    "spool_full": ALARM,  # the link's disk takes nothing either: nothing is acknowledged
+    "spool_damaged": ALARM,  # something kept on the link's disk could not be read again
+    "clock_stepped": WARNING,  # the database's clock was set to another time
 }
 
 # Bits of a meter's own status words; the profiles in meters/ say which bit is which.

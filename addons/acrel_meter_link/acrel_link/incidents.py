@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 PAUSE = timedelta(minutes=1)
 MEMORY = 10_000
 
-# The same statement again, after a commit whose answer was lost, adds nothing.
+# The same statements again, after a commit whose answer was lost or from the spool, add nothing.
 INSERT = """
 INSERT INTO acrel_event (kind, severity, link_id, meter_id, output_id, begin_at, end_at, message)
 SELECT %(kind)s::text, %(severity)s::text, %(link)s::integer, %(meter)s::integer,
@@ -28,7 +28,7 @@ SELECT %(kind)s::text, %(severity)s::text, %(link)s::integer, %(meter)s::integer
 """
 END = """
 UPDATE acrel_event SET end_at = %(end)s::timestamp
- WHERE kind = %(kind)s::text AND end_at IS NULL
+ WHERE kind = %(kind)s::text AND end_at IS NULL AND begin_at <= %(end)s::timestamp
    AND link_id IS NOT DISTINCT FROM %(link)s::integer
    AND meter_id IS NOT DISTINCT FROM %(meter)s::integer
    AND output_id IS NOT DISTINCT FROM %(output)s::integer
@@ -48,6 +48,8 @@ class Incidents:
 
     def __init__(self, writer: Writer, clock: Clock):
         self._writer, self._clock = writer, clock
+        writer.keep("event", INSERT)
+        writer.keep("event end", END)
         self._lasting: set[tuple[str, Subject]] = set()
         self._recent: dict[tuple[str, Subject], object] = {}
         self.counts: Counter[str] = Counter()  # events written, by kind
@@ -73,7 +75,8 @@ class Incidents:
         """End a lasting event that this process opened or found at its start."""
         if (kind, subject) in self._lasting:
             self._lasting.discard((kind, subject))
-            self._writer.execute(END, {"kind": kind, "end": self._clock.now(), **subject._asdict()})
+            arguments = {"kind": kind, "end": self._clock.now(), **subject._asdict()}
+            self._writer.execute(END, arguments, kept="event end")
 
     def found(self, kind: str, subject: Subject) -> None:
         """Remember an event that an earlier process left open."""
@@ -92,6 +95,7 @@ class Incidents:
                 "message": message,
                 **subject._asdict(),
             },
+            kept="event",
         )
 
 

@@ -29,7 +29,8 @@ VALUES (%s, %s, %s, %s, clock_timestamp(), clock_timestamp()) RETURNING id
 """
 SEEN = """
 UPDATE acrel_link_worker SET seen_at = clock_timestamp(), stopped_at = NULL, connections = %s,
-       readings = %s, refused = %s, lag_ms = %s WHERE id = %s
+       readings = %s, refused = %s, lag_ms = %s,
+       spool_bytes = %s, spool_records = %s, spool_oldest_at = %s WHERE id = %s
 """
 STOP = """
 UPDATE acrel_link_worker SET seen_at = clock_timestamp(), stopped_at = clock_timestamp(),
@@ -173,6 +174,7 @@ class Keeper:
                 context.writer.stored,
                 counters.refused,
                 lag,
+                *context.writer.spooled,
                 context.worker_id,
             ),
         )

@@ -38,4 +38,5 @@ def write_live(
         {"output": output_id, "row": row, "link": link_id, "epoch": epoch},
         done=done,
         urgent=True,
+        newest=("output", output_id),
     )

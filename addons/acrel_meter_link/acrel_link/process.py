@@ -20,6 +20,7 @@ from .polls import Polls
 from .server import Server
 from .service import ServiceManager
 from .settings import Settings, SettingsError
+from .spooling import make_spool, open_spool, tell_of_spool
 from .store import Writer
 from .watched import watched
 
@@ -32,7 +33,7 @@ COLLECT_AFTER = 50_000  # more objects than batches under way hold; reference co
 def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     """Put the parts of one process together."""
     clock = Clock()
-    writer = Writer(settings, clock)
+    writer = Writer(settings, clock, make_spool(settings))
     control = Database(settings.dsn, "control", clock)
     incidents = Incidents(writer, clock)
     keeping = Database(settings.dsn, "keeping", clock)
@@ -46,6 +47,10 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     writer.on_refused = lambda reading, reason: incidents.note(
         "reading_refused", Subject(meter=reading.meter_id), f"A reading was refused: {reason}"
     )
+    clock.on_step = lambda seconds: incidents.note(
+        "clock_stepped", Subject(), f"The database's clock was set by {seconds:+.0f} s."
+    )
+    tell_of_spool(writer, incidents)
     server = Server(context)
     return context, server, Keeper(context, server)
 
@@ -110,7 +115,10 @@ async def serving(
     its supervisor start it again.
     """
     failed = asyncio.get_running_loop().create_future()
+    spool = context.writer.detour and context.writer.detour.spool
     try:
+        if spool is not None:
+            open_spool(spool)
         await keeper.load()
         await _listen(context, server)
         await keeper.begin()
@@ -136,6 +144,8 @@ async def serving(
             await _stop(context, server, keeper, *parts)
     finally:
         server.close()
+        if spool is not None:
+            spool.close()
         await context.writer.disconnect()
         await context.control.close()
         await context.keeping.close()

@@ -149,6 +149,10 @@ CREATE TABLE IF NOT EXISTS acrel_link_worker (
     connections integer NOT NULL DEFAULT 0, readings bigint NOT NULL DEFAULT 0,
     refused bigint NOT NULL DEFAULT 0, lag_ms integer
 );
+-- What waits on its disk for PostgreSQL.
+ALTER TABLE acrel_link_worker ADD COLUMN IF NOT EXISTS spool_bytes bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS spool_records bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS spool_oldest_at timestamp;
 
 -- How far the engine has come: per meter the last reading handled, per output the last change handled.
 CREATE TABLE IF NOT EXISTS acrel_engine_meter_mark (

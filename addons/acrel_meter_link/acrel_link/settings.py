@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from datetime import timedelta, timezone
+from pathlib import Path
 from typing import Any, NoReturn
 
 from .logs import FORMATTERS
@@ -61,6 +62,20 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) <= 10_000_000:
         raise ValueError("it must be a whole number between 1 and 10000000")
     return int(text)
+
+
+def _bytes(text: str) -> int:
+    number, unit = text.rstrip("KMGkmg"), text[-1:].upper()
+    shift = {"K": 10, "M": 20, "G": 30}.get(unit, 0)
+    if not number.isdigit() or not 1 << 20 <= int(number) << shift <= 1 << 44:
+        raise ValueError("it must be a number of bytes from 1M on, such as 512M or 2G")
+    return int(number) << shift
+
+
+def _folder(text: str) -> Path | None:
+    if text and not Path(text).is_absolute():
+        raise ValueError("it must be a folder by its absolute path, or empty for none")
+    return Path(text) if text else None
 
 
 def _offset(text: str) -> timezone:
@@ -134,6 +149,14 @@ SETTINGS = (
     _Setting("flush_time", _seconds, "0.02", "seconds readings wait for others to be stored with"),
     _Setting("flush_rows", _count, "2000", "readings stored in one transaction at most"),
     _Setting("max_pending", _count, "50000", "readings kept while PostgreSQL is away"),
+    _Setting(
+        "spool",
+        _folder,
+        "",
+        "folder for what arrives while PostgreSQL takes nothing; empty: it is not acknowledged",
+    ),
+    _Setting("spool_bytes", _bytes, "2G", "room that the spool may take on the disk"),
+    _Setting("spool_after", _seconds, "2", "seconds without PostgreSQL until the spool is used"),
     _Setting("meter_time", _offset, "+08:00", "offset from UTC of the time meters are told"),
     _Setting("log_level", _level, "info", "debug, info, warning or error"),
     _Setting("log_format", _log_format, "text", "text for people, json for programs"),

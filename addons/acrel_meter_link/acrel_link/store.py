@@ -6,9 +6,11 @@ acknowledgement promises that the reading is stored.
 
 import asyncio
 import logging
+import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -16,15 +18,22 @@ import psycopg
 from .arrays import integers, strings
 from .clock import Clock, to_datetime
 from .database import AWAY, Backoff, Database
+from .detour import Detour
 from .live_meters import LiveMeters
 from .reading import COPY_HEADER, COPY_TRAILER, DIGEST_SIZE, Reading
 from .settings import Settings
+from .spool import Spool
+from .spooled import Named, Row
 from .store_sql import CATCH_UP, COPY, COPY_RAW, IDENTITIES, PARTITIONS, QUARANTINE, STAGING, STORE
 
 log = logging.getLogger(__name__)
 
-ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError)
+ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, struct.error)
 """What is a reading's own fault; everything else is tried again until it succeeds."""
+STATEMENT_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+"""What is a statement's own fault, but for `UNREADY`."""
+UNREADY = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
+"""What an upgrade of the schema that is under way looks like."""
 
 
 class _Repeated(Exception):
@@ -36,11 +45,15 @@ class Statement:
     """One statement that follows the readings of its batch.
 
     `done` is told the first value that it returned, or how many rows it changed; 0 when refused.
+    One that has a name in `kept` outlives this process in the spool. Of those that wait for the
+    same `newest`, the last one counts.
     """
 
     sql: str
     arguments: Sequence[Any] | dict
     done: Callable[[int], None] | None = None
+    kept: str | None = None
+    newest: Hashable | None = None
 
 
 class Batch:
@@ -49,7 +62,7 @@ class Batch:
     __slots__ = ("readings", "since", "statements", "waiting")
 
     def __init__(self):
-        self.readings: list[Reading] = []
+        self.readings: Sequence[Reading | Row] = []
         self.statements: list[Statement] = []
         self.waiting: list[Callable[[], None]] = []
         self.since = 0
@@ -58,8 +71,13 @@ class Batch:
 class Writer:
     """Batches readings and statements, stores them in order, survives the server's absence."""
 
-    def __init__(self, settings: Settings, clock: Clock):
+    def __init__(self, settings: Settings, clock: Clock, spool: Spool | None = None):
         self._settings, self._clock = settings, clock
+        self.detour = None if spool is None else Detour(self, spool)
+        self.most = settings.flush_rows
+        """How much one transaction stores at most."""
+        self._kept: dict[str, str] = {}  # the statements that the spool knows
+        self._held: list[Statement] = []  # those it does not, while it is used
         self._database = Database(settings.dsn, "writer", clock)
         self._queue: deque[Batch] = deque()
         self._open: Batch | None = None
@@ -68,16 +86,25 @@ class Writer:
         self._urgent = asyncio.Event()
         self._ready: tuple | None = None
         self._live = LiveMeters(self._wake_up)
-        self._closing = False
+        self.closing = False
+        self._ending = asyncio.Event()
         self.stored = 0
         self.lost = 0
         self.lag_ms = 0
-        self.on_refused: Callable[[Reading, str], None] | None = None
+        self.on_refused: Callable[[Reading | Row, str], None] | None = None
+        self.keep("quarantine", QUARANTINE)
 
     @property
     def pending(self) -> int:
         """Readings and statements that are not committed yet."""
         return self._readings + self._statements
+
+    @property
+    def spooled(self) -> tuple[int, int, datetime | None]:
+        """Bytes and records that wait on the disk, and when the oldest of them arrived."""
+        if self.detour is None:
+            return 0, 0, None
+        return self.detour.spool.bytes, self.detour.spool.records, self.detour.oldest
 
     def add(self, readings: Sequence[Reading], stored: Callable[[], None] | None = None) -> bool:
         """Store these readings together, then call `stored`.
@@ -102,10 +129,12 @@ class Writer:
         done: Callable[[int], None] | None = None,
         waiting: Callable[[], None] | None = None,
         urgent: bool = False,
+        kept: str | None = None,
+        newest: Hashable | None = None,
     ) -> None:
-        """Run a statement after the readings added so far."""
+        """Run a statement after the readings added so far; see `Statement`."""
         batch = self._batch()
-        batch.statements.append(Statement(sql, arguments, done))
+        batch.statements.append(Statement(sql, arguments, done, kept, newest))
         if waiting is not None:
             batch.waiting.append(waiting)
         self._statements += 1
@@ -131,11 +160,16 @@ class Writer:
             QUARANTINE,
             (to_datetime(self._clock.stamp()), link_id, meter_id, reason, frame),
             waiting=waiting,
+            kept="quarantine",
         )
+
+    def keep(self, name: str, sql: str) -> None:
+        """Let statements be kept in the spool under this name."""
+        self._kept[name] = sql
 
     def _batch(self) -> Batch:
         batch = self._open
-        most = self._settings.flush_rows
+        most = self.most
         if batch is None or len(batch.readings) >= most or len(batch.statements) >= most:
             batch = self._open = Batch()
             batch.since = self._clock.stamp()
@@ -144,48 +178,134 @@ class Writer:
 
     async def run(self) -> None:
         """Store batch after batch until `close` was called and nothing waits."""
-        backoff = Backoff()
+        if self.detour is not None and self.detour.waits:
+            await self._take_detour(None)  # an earlier process left something
         while True:
             if not self._queue:
-                if self._closing:
+                if self.closing:
                     return
-                await self._wake.wait()
-            self._wake.clear()
-            if not self._queue:
+                await self.given()
                 continue
             await self._gather()
             batch = self._queue[0]
             if batch is self._open:
                 self._open = None
             self._urgent.clear()
-            again = False
-            while True:
-                try:
-                    await self._store(batch, again)
-                    break
-                except (*AWAY, psycopg.Error) as error:
-                    if self._closing:
-                        log.error(
-                            "Nothing can be stored at the stop: %d rows are not stored and not "
-                            "acknowledged; their meters send them again.",
-                            self.pending,
-                        )
-                        return
-                    again = True
-                    wait = backoff.next()
-                    log.warning(
-                        "Nothing can be stored (%s); next try in %.1f s.", _text(error), wait
-                    )
-                    await asyncio.sleep(wait)
-            backoff.reset()
+            attempt = await self._try(batch)
+            if attempt is None:
+                self._queue.popleft()
+                self._done(batch)
+            elif self.detour is not None:
+                await self._take_detour(attempt)
+            else:
+                log.error(
+                    "Nothing can be stored at the stop: %d rows are not stored and not "
+                    "acknowledged; their meters send them again.",
+                    self.pending,
+                )
+                return
+
+    async def _try(self, batch: Batch) -> asyncio.Task | None:
+        """Store a batch, again and again.
+
+        :return: None when it is stored, else the last try, which may still be under way
+        """
+        backoff, again, loop = Backoff(), False, asyncio.get_running_loop()
+        limit = None if self.detour is None else loop.time() + self._settings.spool_after
+        while True:
+            attempt = loop.create_task(self._store(batch, again))
+            try:
+                left = None if limit is None else max(0.0, limit - loop.time())
+                await asyncio.wait([attempt], timeout=left)
+            except asyncio.CancelledError:
+                attempt.cancel()
+                raise
+            if not attempt.done():
+                return attempt
+            error = attempt.exception()
+            if error is None:
+                return None
+            if not isinstance(error, (*AWAY, psycopg.Error)):
+                raise error
+            again = True
+            await self.gave_up(error)
+            wait = backoff.next()
+            if self.closing or (limit is not None and loop.time() + wait >= limit):
+                return attempt
+            log.warning("Nothing can be stored (%s); next try in %.1f s.", _text(error), wait)
+            await self.ending(wait)
+
+    async def gave_up(self, error: BaseException) -> None:
+        """Leave a server that only reads: another one may write by now."""
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            await self._database.close()
+
+    # === The detour over the disk === #
+
+    async def _take_detour(self, attempt: asyncio.Task | None) -> None:
+        await self.detour.run(attempt)
+        if self._held:
+            batch = Batch()
+            batch.since = self._clock.stamp()
+            batch.statements, self._held = self._held, []
+            self._queue.appendleft(batch)
+
+    async def given(self) -> None:
+        """Wait until something is to be stored, or the writer closes."""
+        await self._wake.wait()
+        self._wake.clear()
+
+    async def ending(self, seconds: float) -> None:
+        """Wait so long, or until the writer closes."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return
+
+    def peek(self, most: int) -> list[Batch]:
+        """Return the first batches that wait, of so many rows together; none grows any more."""
+        batches, rows = [], 0
+        for batch in self._queue:
+            rows += len(batch.readings) + len(batch.statements)
+            if batches and rows > most:
+                break
+            batches.append(batch)
+            if batch is self._open:
+                self._open = None
+        return batches
+
+    def kept(self, batches: Sequence[Batch]) -> None:
+        """Acknowledge the first batches, which are on the disk; hold what is not kept there."""
+        for batch in batches:
             self._queue.popleft()
-            self._done(batch)
+            self._readings -= len(batch.readings)
+            held = [statement for statement in batch.statements if statement.kept is None]
+            self._statements -= len(batch.statements) - len(held)
+            newer = {statement.newest for statement in held} - {None}
+            before = len(self._held)
+            self._held = [one for one in self._held if one.newest not in newer]
+            self._statements -= before - len(self._held)
+            self._held += held
+            for tell in batch.waiting:
+                tell()
+
+    async def store_kept(self, readings: Sequence[Row], statements: Sequence[Named]) -> None:
+        """Store what comes from the spool, perhaps not for the first time."""
+        batch = Batch()
+        batch.readings = readings
+        for name, arguments in statements:
+            if sql := self._kept.get(name):
+                batch.statements.append(Statement(sql, arguments))
+            else:
+                log.error("The spool holds a statement %s, which is not known any more.", name)
+        await self._store(batch, True)
 
     async def _gather(self) -> None:
         """Give the readings of other connections a moment to join the batch."""
         waited = max(0, self._clock.stamp() - self._queue[0].since) / 1e6
         left = self._settings.flush_time - waited
-        if left <= 0 or len(self._queue) > 1 or self._closing or self._urgent.is_set():
+        if left <= 0 or len(self._queue) > 1 or self.closing or self._urgent.is_set():
             return
         try:
             async with asyncio.timeout(left):
@@ -205,7 +325,7 @@ class Writer:
             counts = await self._commit(batch.readings, batch.statements, again)
         except AWAY:
             raise
-        except psycopg.Error:
+        except (psycopg.Error, struct.error):
             # One bad row or statement must not cost the batch: it is found by halving.
             await self._halve(batch.readings, again)
             for statement in batch.statements:
@@ -254,7 +374,7 @@ class Writer:
                         raise _Repeated
                 await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
                 self._live.heard(readings)
-            moving = self._live.due(hurry=bool(statements) or self._closing)
+            moving = self._live.due(hurry=bool(statements) or self.closing)
             if moving:
                 await self._live.move(cursor)
             counts = await _run(cursor, statements)
@@ -305,9 +425,9 @@ class Writer:
     async def _single(self, statement: Statement) -> None:
         try:
             counts = await self._commit((), (statement,), False)
-        except AWAY:
+        except UNREADY:
             raise
-        except psycopg.Error as error:
+        except STATEMENT_FAULTS as error:
             log.error("A statement is refused: %s", _text(error))
             counts = [0]
         if statement.done is not None:
@@ -320,7 +440,8 @@ class Writer:
 
     def close(self) -> None:
         """Let `run` store what waits and end."""
-        self._closing = True
+        self.closing = True
+        self._ending.set()
         if self._live.behind:
             self._wake_up()
         self._wake.set()

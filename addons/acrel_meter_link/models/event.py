@@ -62,6 +62,10 @@ KIND_LABELS = {
     "alarm_demand_q_forward": "Reactive demand too high (meter)",
     "alarm_demand_q_reverse": "Reverse reactive demand too high (meter)",
     "alarm_demand_s": "Apparent demand too high (meter)",
+    "spooling": "Readings kept on disk",
+    "spool_full": "Readings cannot be kept",
+    "spool_damaged": "Kept readings damaged",
+    "clock_stepped": "Clock was set",
     "meter_silent": "Meter silent",
     "engine_error": "Not handled",
 }

@@ -44,6 +44,14 @@ class AcrelLinkWorker(models.Model):
         help="How late the process's own loop was, the last time it looked.",
     )
 
+    spool_records = BigInteger(
+        "Kept on Disk",
+        readonly=True,
+        help="Readings and events that wait on the process's disk until PostgreSQL takes them.",
+    )
+    spool_bytes = BigInteger("Kept on Disk (bytes)", readonly=True)
+    spool_oldest_at = fields.Datetime("Oldest Kept", readonly=True)
+
     @property
     def _table_query(self):
         """The processes' own rows, with what follows from them."""
