@@ -5,13 +5,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from .. import bootstrap, chromium
+from .. import bootstrap, chromium, paths
 from ..children import Stop, adopt_orphans, end_orphans, stopping_on_signals
 from ..errors import exit_code
 from ..stage import Stage
-from . import command, expected, lint, odoo_tests, pytests
+from . import beside, command, expected, lint, odoo_tests, pytests
 from .report import Report, counts
+
+GROUPS = (("lint",), ("unit", "odoo"), ("e2e",))
+"""Parts that run beside each other: the tests of `unit` mostly wait."""
 
 
 def main(chosen: Sequence[str]) -> int:
@@ -51,8 +55,14 @@ def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.Ex
         odoo_tests.run(report, stage, browser)
 
     def e2e(report: Report) -> None:
+        # The copies of the project in tests/house have clusters of their own.
         stage.demo()
-        pytests.run(report, ["tests/e2e", "tests/house"], stage.env(browser))
+        beside.do_all(
+            [
+                lambda: pytests.run(report, ["tests/e2e"], stage.env(browser)),
+                lambda: pytests.run(report, ["tests/house"], log=paths.LOGS / "house.log"),
+            ]
+        )
 
     work: dict[str, Callable[[Report], None]] = {
         "lint": lint.run,
@@ -60,13 +70,19 @@ def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.Ex
         "odoo": odoo,
         "e2e": e2e,
     }
-    for part in parts:
-        steps.step(part)
-        report = Report(part)
-        reports.append(report)
+
+    def do(part: str) -> None:
+        report = next(report for report in reports if report.part == part)
         began = time.monotonic()
         work[part](report)
         report.finish(time.monotonic() - began)
+
+    reports += [Report(part) for part in parts]
+    for group in GROUPS:
+        chosen = [part for part in group if part in parts]
+        for part in chosen:
+            steps.step(part)
+        beside.do_all([partial(do, part) for part in chosen])
 
 
 def _tell(reports: list[Report], left: list[str]) -> int:
