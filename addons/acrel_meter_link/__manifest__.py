@@ -22,6 +22,7 @@
         "views/output_views.xml",
         "views/command_views.xml",
         "views/link_views.xml",
+        "wizards/allow_plain_views.xml",
         "views/link_candidate_views.xml",
         "views/link_worker_views.xml",
         "views/menus.xml",

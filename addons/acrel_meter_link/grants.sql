@@ -5,7 +5,7 @@
 GRANT SELECT ON acrel_schema_version TO acrel_link;
 
 -- master data: the columns of docs/architecture.md
-GRANT SELECT (id, serial, active, channel, company_id) ON acrel_link TO acrel_link;
+GRANT SELECT (id, serial, active, channel, company_id, suites, plain_allowed_at) ON acrel_link TO acrel_link;
 GRANT SELECT (id, link_id, slave_address, profile, active, serial, role, poll_seconds) ON acrel_meter TO acrel_link;
 GRANT SELECT (id, meter_id, number, feedback_input, active) ON acrel_output TO acrel_link;
 

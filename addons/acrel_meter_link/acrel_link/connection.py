@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from . import commands, rtu
-from .channels.base import Channel, ChannelError
+from .channels.base import ChannelError
 from .commands import Registration
 from .context import Context
 from .errors import ProtocolError
@@ -22,21 +22,27 @@ from .unit import Unit
 log = logging.getLogger(__name__)
 
 MISSED_LIMIT = 3  # unanswered requests in a row that end a silent connection
+BURST = 10  # s worth of frames that a connection may send at once
 
 
 class Connection(asyncio.Protocol):
-    """A peer: new, then waiting or registered, then closed. Its faults cost only itself."""
+    """A peer: new, then proven where its channel is secured, then registered, then closed.
 
-    def __init__(self, server, context: Context, channel: Channel):
-        self.link: LinkSpec | None = None
+    Its faults cost only itself.
+    """
+
+    def __init__(self, server, context: Context, listener):
+        self.link: LinkSpec | None = None  # once it is registered
+        self.proven: LinkSpec | None = None  # once a secured channel has shown whose it is
         self.registration: Registration | None = None
         self.requests: Requests | None = None
         self.epoch: int | None = None
         self.closed = False
         self.ordered: dict[int, asyncio.Future[bytes]] = {}  # answers waited for, by command
-        self.peer = ""
+        self.peer = self.host = ""
         self.connected_at: datetime | None = None
-        self.channel = channel
+        self.listener = listener
+        self.channel = listener.channel(self)
         self._server, self._context = server, context
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -46,16 +52,29 @@ class Connection(asyncio.Protocol):
         self._since = self._last = self._loop.time()
         self._begun: float | None = None  # since when a frame is incomplete
         self._waiting = False  # for the place of the link's present connection
-        self._backlog: deque[Frame] = deque()  # received, but too many wait for their commit
+        self._backlog: deque[Frame] = deque()  # received, but too many wait or came at once
+        self._taken = 0.0  # frames lately; it falls by the allowed rate
+        self._ticked = self._since
         self._paused = self._hushed = False
+        self._held: asyncio.TimerHandle | None = None  # until its hello is answered
 
     def __str__(self):
-        return f"{self.link.serial if self.link else 'unregistered'} at {self.peer}"
+        link = self.link or self.proven
+        return f"{link.serial if link else 'unregistered'} at {self.peer}"
 
     @property
     def seen_at(self) -> datetime:
         """When the last bytes came."""
         return self._context.clock.now() - timedelta(seconds=self._loop.time() - self._last)
+
+    @property
+    def security(self) -> tuple[str, str, int | None, int | None, datetime | None]:
+        """How it proved whose it is: channel, credential, suite, key version, since when."""
+        proof = self.channel.proof
+        if proof is None:
+            return self.channel.name, "serial", None, None, None
+        since = self._context.clock.now() - timedelta(seconds=self._loop.time() - self._since)
+        return self.channel.name, proof.by, proof.suite, proof.key_version, since
 
     @property
     def units(self) -> Iterable[Unit]:
@@ -73,7 +92,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         name = transport.get_extra_info("peername")  # None when the peer is gone already
         self.peer = f"{name[0]}:{name[1]}" if name else ""
-        if not name or not self._server.welcome(self, name[0]):
+        self.host = name[0] if name else ""
+        if not name or not self._server.welcome(self):
             self.closed = True
             transport.abort()
             return
@@ -91,6 +111,10 @@ class Connection(asyncio.Protocol):
         self._units = {}
         if self.requests is not None:
             self.requests.close()
+        if self._held is not None:
+            self._held.cancel()
+        if self.channel.secured and self.proven is None:
+            self.listener.unproven(self)
         self._server.gone(self)
         rival = self._rivalry.take_rival() if self._rivalry is not None else None
         if rival is not None and not rival.closed:
@@ -105,19 +129,57 @@ class Connection(asyncio.Protocol):
         if self.closed:
             return
         self._last = now = self._loop.time()
-        fault = None
+        channel = self.channel
         try:
-            found = self.channel.feed(data)
+            found = channel.feed(data)
         except ChannelError as error:
-            found, fault = error.frames, error
-        if not self.channel.pending:
+            self._fail(error)
+            return
+        if not channel.pending:
             self._begun = None
         elif found or self._begun is None:
             self._begun = now
+        if self._intake is None and not self._is_ready():
+            return
         self._backlog.extend(found)
         self._work_off()
-        if fault is not None and not self.closed:
-            self.abuse(str(fault), fault.kind)
+
+    def _is_ready(self) -> bool:
+        """Look how far a peer has come that is not registered; True when its frames count."""
+        channel = self.channel
+        if channel.held:
+            self._transport.pause_reading()
+            self._held = self._loop.call_later(channel.held, self._release)
+            return False
+        if channel.proof is None or self.proven is not None:
+            return True
+        self._since = self._loop.time()
+        return self._server.proven(self)
+
+    def _release(self) -> None:
+        """Answer a hello that was held back."""
+        self._held = None
+        if self.closed:
+            return
+        try:
+            self._backlog.extend(self.channel.release())
+        except ChannelError as error:
+            self._fail(error)
+            return
+        self._transport.resume_reading()
+
+    def _fail(self, error: ChannelError) -> None:
+        """Handle what came whole before a fault, then close."""
+        if self._intake is not None or self._is_ready():
+            self._backlog.extend(error.frames)
+            self._work_off()
+        if not self.closed:
+            self.abuse(str(error), error.kind, error.link_id)
+
+    def write(self, data: bytes) -> None:
+        """Send what the channel itself has to say."""
+        if not self.closed:
+            self._transport.write(data)
 
     def send(self, command: int, body: bytes = b"") -> None:
         """Send a frame that changes nothing in the meter."""
@@ -159,12 +221,19 @@ class Connection(asyncio.Protocol):
     def tick(self, now: float) -> None:
         """End what takes too long; called about once a second."""
         settings = self._context.settings
-        if self.link is None:
+        self._taken = max(0.0, self._taken - (now - self._ticked) * settings.frame_rate)
+        self._ticked = now
+        if self.channel.secured and self.proven is None:
+            if now - self._since > settings.handshake_timeout:
+                self.cut("it did not prove its link in time")
+        elif self.link is None:
             limit = settings.register_timeout
             if self._waiting:
                 limit += 2 * settings.probe_timeout
             if now - self._since > limit:
                 self.cut("it did not register in time")
+        elif self.proven is not None and now - self._since > settings.session_timeout:
+            self.cut("its link must prove itself again")
         elif now - self._last > settings.idle_timeout:
             self.cut("it was silent for too long")
         elif (
@@ -172,6 +241,7 @@ class Connection(asyncio.Protocol):
         ):
             self.cut("it does not answer")
         if self._paused:
+            self.go_on()
             return
         if self._begun is not None and now - self._begun > settings.frame_timeout:
             self.abuse("it began a frame and did not complete it")
@@ -194,18 +264,23 @@ class Connection(asyncio.Protocol):
             intake = self._intake
             if intake is None:
                 self._enter(backlog.popleft())
-            elif intake.full:
+            elif self._is_full():
                 break
             else:
+                self._taken += 1
                 intake.take(backlog.popleft())
         if not self.closed and self._is_full():
             self._pause()
 
     def _is_full(self) -> bool:
-        return self._intake is not None and self._intake.full
+        """Whether too many frames wait for their commit, or came lately."""
+        intake = self._intake
+        if intake is None:
+            return False
+        return intake.full or self._taken >= BURST * self._context.settings.frame_rate
 
     def go_on(self) -> None:
-        """Take up again what was put off until something was stored."""
+        """Take up again what was put off."""
         if not self._paused or self._hushed or self.closed:
             return
         self._work_off()
@@ -215,13 +290,29 @@ class Connection(asyncio.Protocol):
                 self._begun = self._loop.time()
             self._transport.resume_reading()
 
-    def abuse(self, reason: str, kind: str = "link_abuse") -> None:
+    def abuse(self, reason: str, kind: str = "link_abuse", link_id: int | None = None) -> None:
         """Cut a connection for its bytes, with an event where it is known whose it is."""
-        if self.link is not None:
+        link = self.link or self.proven
+        if link is not None:
+            link_id = link.id
+        if kind == "certificate_refused" or (kind and link is not None):
             self._context.incidents.note(
-                kind, Subject(link=self.link.id), f"{self.peer} was cut: {reason}."
+                kind, Subject(link=link_id), f"{self.peer} was cut: {reason}."
             )
+        if link is None:
+            self._context.counters.refused += 1
         self.cut(reason)
+
+    def impostor(self, what: str) -> None:
+        """Cut a connection that speaks for a meter that is not its link's."""
+        link = self.link or self.proven
+        self._context.incidents.note(
+            "identity_mismatch",
+            Subject(link=link.id),
+            f"{self.peer}, which is {link.serial}, sent a frame of {what}, which is not a meter of "
+            "this link. The connection was closed and the frame not heeded.",
+        )
+        self.cut(f"it sent a frame of {what}, which is none of its meters")
 
     def cut(self, reason: str) -> None:
         """Close the socket; nothing is sent or handled any more."""
@@ -232,17 +323,31 @@ class Connection(asyncio.Protocol):
 
     # === Its link === #
 
+    def hold(self, serial: bytes) -> float:
+        """Return for how many seconds the answer to a hello in this name is held back."""
+        return self.listener.failures.hold(self.host, serial.rstrip(b"\0"))
+
+    def key_reused(self) -> None:
+        """Close: the database knows the hello's boot counter already, or not the key any more."""
+        self.abuse(
+            "its hello was used before, or its key was revoked while it proved itself",
+            "handshake_failed",
+        )
+
     def _enter(self, frame: Frame) -> None:
         """Handle a frame of a peer that is not registered: the first one registers it."""
         if self._waiting:
             return
         if frame.command != commands.REGISTER:
-            self.cut("its first frame is no registration")
+            self.abuse("its first frame is no registration")
             return
         try:
             self.registration = commands.parse_register(frame.body)
         except ProtocolError as error:
-            self.cut(f"its registration is wrong: {error}")
+            self.abuse(f"its registration is wrong: {error}")
+            return
+        if self.proven is not None and self.registration.serial != self.proven.serial:
+            self.impostor(f"the serial number {self.registration.serial}")
             return
         self._server.register(self)
 
@@ -255,6 +360,13 @@ class Connection(asyncio.Protocol):
         self.send(commands.REGISTER)
         log.info("%s registers as %s.", self.peer, link.serial)
         self.bind(link)
+
+    def rebind(self, link: LinkSpec) -> None:
+        """Take what the link is now."""
+        if self.proven is not None:
+            self.proven = link
+        if self.link is not None and self.link != link:
+            self.bind(link)
 
     def bind(self, link: LinkSpec) -> None:
         """Take the meters that are behind the link now."""

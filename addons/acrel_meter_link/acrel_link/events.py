@@ -7,6 +7,11 @@ INFO, WARNING, ALARM = "info", "warning", "alarm"
 
 LINK_KINDS = {
     "link_replaced": WARNING,  # a new connection of a serial took the place of a living one
+    "identity_mismatch": ALARM,  # a frame of a meter that is not the connection's
+    "plain_refused": ALARM,  # a plain connection in the name of a link that is secured
+    "channel_refused": WARNING,  # a connection over another channel than the link's
+    "certificate_refused": ALARM,  # of another authority, expired, revoked, with another name
+    "handshake_failed": ALARM,  # repeatedly in the name of one link, or with a hello used before
     "link_mismatch": WARNING,  # ICCID or slave address differs from what is known
     "link_abuse": WARNING,  # a connection was cut for its frames (too long, malformed, unfinished)
     "close_refused": ALARM,  # the contactor was not closed: billing registers unread or falling

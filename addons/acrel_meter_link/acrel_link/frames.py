@@ -82,7 +82,8 @@ def _strict_frame(text: bytes) -> Frame | None:
     return Frame(inner[0], inner[1:-2])
 
 
-def _is_nb_heartbeat(inner: bytes) -> bool:
+def is_nb_heartbeat(inner: bytes) -> bool:
+    """Tell whether this is command AB as NB modules send it, between its marks."""
     return len(inner) == _NB_INNER_SIZE and _NB_INNER.fullmatch(inner) is not None
 
 
@@ -171,7 +172,7 @@ class Decoder:
                     index = end + 2
                     self.framed += index - start
                     continue
-                if _is_nb_heartbeat(inner):
+                if is_nb_heartbeat(inner):
                     frames.append(_new(Frame, (HEARTBEAT_NB, inner[1:])))
                     index = end + 2
                     self.framed += index - start
@@ -219,9 +220,7 @@ class Decoder:
             start, tail = self._find_start(place), 2
             if start < 0:
                 start, tail = place - _NB_INNER_SIZE - 2, 0
-                if start < self._starts[0] or not _is_nb_heartbeat(
-                    buffer[start - base + 2 : index]
-                ):
+                if start < self._starts[0] or not is_nb_heartbeat(buffer[start - base + 2 : index]):
                     self._doubted = place - 5
                     continue
             frames.append(Frame(buffer[start - base + 2], buffer[start - base + 3 : index - tail]))

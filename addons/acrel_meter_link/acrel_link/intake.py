@@ -34,6 +34,8 @@ class Intake:
     def __init__(self, line: Connection, context: Context):
         self.profile = profile(DEFAULT)
         self._line, self._context = line, context
+        self._slaves: set[int] = set()  # slave addresses that were the link's since it registered
+        self._serials: dict[str, int] = {}  # of the link's meters, with their slave addresses
         self._unstored: set[Hashable] = set()  # frames that wait for their commit
         self._alarms: dict[int, bytes] = {}  # the last one of each meter
         self._alarm_changes = 0
@@ -55,6 +57,11 @@ class Intake:
 
     def bound(self) -> None:
         """Take notice of the meters that are behind the link now."""
+        # an answer of a meter that was taken away a moment ago is no attempt at anything
+        self._slaves.update(unit.spec.slave for unit in self._line.units)
+        self._serials = {
+            unit.spec.serial: unit.spec.slave for unit in self._line.units if unit.spec.serial
+        }
         self.profile = next((unit.profile for unit in self._line.units), profile(DEFAULT))
 
     def take(self, frame: Frame) -> None:
@@ -93,25 +100,33 @@ class Intake:
     def _note(self, kind: str, message: str) -> None:
         self._context.incidents.note(kind, Subject(link=self._line.link.id), message)
 
-    def _is_mine(self, serial: str | None) -> bool:
-        """Compare the serial number in a frame with the registered one; a stranger's ends it."""
+    def _is_mine(self, serial: str | None, slave: int | None = None) -> bool:
+        """Tell whether the link may speak for this serial number and slave address.
+
+        A frame may bear the link's serial number, or that of the meter with its slave address. One
+        of any other meter ends the connection.
+        """
         line = self._line
+        if slave is not None and slave not in self._slaves:
+            line.impostor(f"the slave address {slave}")
+            return False
         if serial is None or serial == line.link.serial:
             return True
-        self._note(
-            "link_mismatch",
-            f"{line.peer} registered as {line.link.serial} and sent a frame of {serial}.",
-        )
-        line.cut("it sent a frame of another serial number")
-        return False
+        known = self._serials.get(serial)
+        if known is None or (slave is not None and slave != known):
+            line.impostor(f"the serial number {serial}")
+            return False
+        return True
 
     # === By command === #
 
     def _registered_again(self, body: bytes) -> None:
         registration = commands.parse_register(body)
-        if self._is_mine(registration.serial):
-            self._line.registration = registration
-            self._line.send(commands.REGISTER)
+        if registration.serial != self._line.link.serial:
+            self._line.impostor(f"the serial number {registration.serial}")
+            return
+        self._line.registration = registration
+        self._line.send(commands.REGISTER)
 
     def _asked_time(self, body: bytes) -> None:
         if self._is_mine(commands.parse_time_request(body)):
@@ -124,7 +139,7 @@ class Intake:
 
     def _replied(self, body: bytes) -> None:
         reply = commands.parse_transparent(body)
-        if self._is_mine(reply.serial):
+        if self._is_mine(reply.serial, reply.rtu[0] if reply.rtu else None):
             self._line.requests.replied(reply.rtu)
 
     def _ordered(self, command: int, body: bytes) -> None:
@@ -138,7 +153,7 @@ class Intake:
 
     def _alarmed(self, body: bytes) -> None:
         alarm = commands.parse_alarm(body, self.profile)
-        if not self._is_mine(alarm.serial):
+        if not self._is_mine(alarm.serial, alarm.slave):
             return
         unit = self._line.unit(alarm.slave)
         if unit is None:
@@ -156,12 +171,13 @@ class Intake:
 
     def _uploaded(self, body: bytes) -> None:
         upload = parse_upload(body, self.profile)
-        if not self._is_mine(upload.serial):
+        slave = upload.slave if upload.slave >= 0 else None  # none where no block is sound
+        if not self._is_mine(upload.serial, slave):
             return
         unit = self._line.unit(upload.slave)
         reason = " ".join(upload.refused)
-        if unit is None and not reason:
-            reason = f"No meter with slave address {upload.slave} is known behind this link."
+        if unit is None and not reason and slave is not None:
+            reason = f"The meter with slave address {slave} was just taken from this link."
         if reason:
             self._note("reading_refused", reason)
         if unit is None or upload.layout is None:

@@ -71,10 +71,10 @@ class Keeper:
 
     async def begin(self) -> None:
         """Write the row of this process."""
-        host, port = self._server.address
+        listening = ", ".join(map(str, self._server.listeners)) or "nowhere"
         rows = await self._context.keeping.fetch(
             BEGIN,
-            (f"link {os.getpid()}", socket.gethostname(), os.getpid(), f"{host}:{port}"),
+            (f"link {os.getpid()}", socket.gethostname(), os.getpid(), listening),
         )
         self._context.worker_id = self._context.key_desk.worker_id = rows[0][0]
 

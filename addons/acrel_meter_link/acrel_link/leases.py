@@ -14,21 +14,28 @@ from .master import LIVE_COLUMNS
 CLAIM = """
 WITH new AS (
     SELECT * FROM unnest(%s::integer[], %s::timestamp[], %s::text[], %s::text[], %s::text[],
-                         %s::integer[], %s::integer[])
-        AS n (link_id, connected_at, peer, iccid, firmware, rssi, upload_minutes)
+                         %s::integer[], %s::integer[],
+                         %s::text[], %s::text[], %s::integer[], %s::integer[], %s::timestamp[])
+        AS n (link_id, connected_at, peer, iccid, firmware, rssi, upload_minutes,
+              channel, proven_by, suite, key_version, secured_at)
 ), old AS (
     SELECT l.link_id, l.worker_id, l.iccid FROM acrel_link_live l JOIN new USING (link_id)
 ), claimed AS (
     INSERT INTO acrel_link_live AS l (link_id, epoch, worker_id, online, connected_at, seen_at,
-                                      peer, iccid, firmware, rssi, upload_minutes)
+                                      peer, iccid, firmware, rssi, upload_minutes,
+                                      channel, proven_by, suite, key_version, secured_at)
     SELECT link_id, nextval('acrel_link_epoch_seq'), %s, true, connected_at, connected_at,
-           peer, iccid, firmware, rssi, upload_minutes
+           peer, iccid, firmware, rssi, upload_minutes,
+           channel, proven_by, suite, key_version, secured_at
       FROM new ORDER BY link_id
     ON CONFLICT (link_id) DO UPDATE
        SET epoch = excluded.epoch, worker_id = excluded.worker_id, online = true,
            connected_at = excluded.connected_at, seen_at = excluded.seen_at, closed_at = NULL,
            peer = excluded.peer, iccid = excluded.iccid, firmware = excluded.firmware,
-           rssi = excluded.rssi, upload_minutes = excluded.upload_minutes
+           rssi = excluded.rssi, upload_minutes = excluded.upload_minutes,
+           channel = excluded.channel, proven_by = excluded.proven_by, suite = excluded.suite,
+           key_version = excluded.key_version,
+           secured_at = coalesce(excluded.secured_at, l.secured_at)
     RETURNING link_id, epoch
 )
 SELECT claimed.link_id, claimed.epoch, old.worker_id, old.iccid
@@ -98,6 +105,7 @@ class Leases:
             return
         newest = {line.link.id: line for line in lines}
         facts = [(line, line.registration) for line in newest.values()]
+        secured = [line.security for line in newest.values()]
         rows = await self._context.keeping.fetch(
             CLAIM,
             (
@@ -108,6 +116,7 @@ class Leases:
                 ["/".join(told.firmware) for _, told in facts],
                 [told.rssi for _, told in facts],
                 [told.upload_minutes for _, told in facts],
+                *(list(column) for column in zip(*secured, strict=True)),
                 self._context.worker_id,
             ),
         )

@@ -40,6 +40,7 @@ class MeterSpec:
     outputs: tuple[OutputSpec, ...] = ()
     role: str = "load"
     poll_seconds: int = 0
+    serial: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class LinkSpec:
     serial: str
     channel: str
     meters: tuple[MeterSpec, ...] = ()
+    suites: tuple[int, ...] = ()
+    """The suites of the channel sealed that it prefers, first one first; empty: the usual ones"""
+    plain_allowed_at: datetime | None = None
+    """When an operator last allowed the plain channel in its name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +110,25 @@ WANTED_COLUMNS = ", ".join(Wanted.__slots__)
 LIVE_COLUMNS = tuple(Live.__slots__)
 
 FINGERPRINT = """
-SELECT (SELECT coalesce(sum(hashtextextended(concat_ws('|', id, serial, active, channel), 0)), 0)
+SELECT (SELECT coalesce(sum(hashtextextended(
+                   concat_ws('|', id, serial, active, channel, suites, plain_allowed_at), 0)), 0)
           FROM acrel_link)
      , (SELECT coalesce(sum(hashtextextended(
                    concat_ws('|', id, link_id, slave_address, profile, active, role,
-                             poll_seconds), 0)), 0)
+                             poll_seconds, serial), 0)), 0)
           FROM acrel_meter)
      , (SELECT coalesce(sum(hashtextextended(
                    concat_ws('|', id, meter_id, number, feedback_input, active), 0)), 0)
           FROM acrel_output)
 """
-LINKS = "SELECT id, serial, channel FROM acrel_link WHERE active AND serial IS NOT NULL"
+LINKS = """
+SELECT id, serial, channel, coalesce(suites, ''), plain_allowed_at FROM acrel_link
+ WHERE active AND serial IS NOT NULL
+"""
+SECURED = "SELECT link_id, secured_at FROM acrel_link_live WHERE secured_at IS NOT NULL"
 METERS = """
-SELECT id, link_id, slave_address, profile, role, coalesce(poll_seconds, 0) FROM acrel_meter
- WHERE active AND link_id IS NOT NULL ORDER BY id
+SELECT id, link_id, slave_address, profile, role, coalesce(poll_seconds, 0), serial
+  FROM acrel_meter WHERE active AND link_id IS NOT NULL ORDER BY id
 """
 OUTPUTS = """
 SELECT id, meter_id, number, coalesce(feedback_input, 0) FROM acrel_output WHERE active
@@ -133,6 +143,10 @@ class Master:
     control: Database
     keeping: Database
     links: dict[str, LinkSpec] = field(default_factory=dict)
+    """By serial number"""
+    by_id: dict[int, LinkSpec] = field(default_factory=dict)
+    secured: dict[int, datetime] = field(default_factory=dict)
+    """When each link last completed a secured channel"""
     wanted: dict[int, Wanted] = field(default_factory=dict)
     live: dict[int, Live] = field(default_factory=dict)
     changes: dict[int, int] = field(default_factory=dict)
@@ -179,15 +193,20 @@ class Master:
                 spec = OutputSpec(output_id, int(number), feedback)
                 of_meter.setdefault(meter_id, []).append(spec)
         of_link: dict[int, list[MeterSpec]] = {}
-        for meter_id, link_id, slave, _, role, poll_seconds in meters:
+        for meter_id, link_id, slave, _, role, poll_seconds, serial in meters:
             if (model := models[meter_id]) is not None:
                 contactors = tuple(of_meter.get(meter_id, ()))
-                spec = MeterSpec(meter_id, slave, model, contactors, role, poll_seconds)
+                spec = MeterSpec(meter_id, slave, model, contactors, role, poll_seconds, serial)
                 of_link.setdefault(link_id, []).append(spec)
         self.links = {
-            serial: LinkSpec(link_id, serial, channel, tuple(of_link.get(link_id, ())))
-            for link_id, serial, channel in links
+            serial: LinkSpec(
+                link_id, serial, channel, tuple(of_link.get(link_id, ())), _suites(suites), allowed
+            )
+            for link_id, serial, channel, suites, allowed in links
         }
+        self.by_id = {link.id: link for link in self.links.values()}
+        for link_id, secured_at in await self.keeping.fetch(SECURED):
+            self.secured[link_id] = max(secured_at, self.secured.get(link_id, secured_at))
         self._fingerprint = fingerprint
         log.info("%d links, %d meters, %d outputs are known.", *map(len, (links, meters, outputs)))
         self.on_links()
@@ -232,3 +251,8 @@ def _model(meter_id: int, name: str) -> Profile | None:
     except ProfileError as error:
         log.error("Meter %d is neither read nor switched: %s", meter_id, error)
         return None
+
+
+def _suites(text: str) -> tuple[int, ...]:
+    """Return the suites in a preference such as '11,01', in its order."""
+    return tuple(int(part, 16) for part in text.replace(",", " ").split())

@@ -19,7 +19,7 @@ from .master import Master
 from .polls import Polls
 from .server import Server
 from .service import ServiceManager
-from .settings import Settings, SettingsError
+from .settings import Settings
 from .spooling import make_spool, open_spool, tell_of_spool
 from .store import Writer
 from .watched import watched
@@ -70,6 +70,7 @@ async def run(settings: Settings) -> None:
     def reload() -> None:
         service.reloading()
         context.key_desk.reload()
+        server.reload()
         service.ready("reloaded")
 
     loop.add_signal_handler(signal.SIGHUP, reload)
@@ -120,7 +121,7 @@ async def serving(
         if spool is not None:
             open_spool(spool)
         await keeper.load()
-        await _listen(context, server)
+        await server.listen()
         await keeper.begin()
         parts = [
             asyncio.create_task(part(), name=part.__qualname__)
@@ -136,7 +137,13 @@ async def serving(
         ]
         for part in parts:
             part.add_done_callback(partial(_ended, failed))
-        log.info("Listening on %s port %d.", *server.address)
+        if server.listeners:
+            log.info("Listening: %s.", ", ".join(map(str, server.listeners)))
+        else:
+            log.warning(
+                "No meter can call: ACREL_LINK_LISTEN, ACREL_LINK_LISTEN_TLS and "
+                "ACREL_LINK_LISTEN_SEALED name no address."
+            )
         try:
             yield failed
         finally:
@@ -150,17 +157,6 @@ async def serving(
         await context.control.close()
         await context.keeping.close()
         failed.cancel()
-
-
-async def _listen(context: Context, server: Server) -> None:
-    try:
-        await server.listen()
-    except OSError as error:
-        host, port = context.settings.listen
-        raise SettingsError(
-            f"acrel_link: {host}:{port} of ACREL_LINK_LISTEN cannot be listened on: "
-            f"{error.strerror or error}."
-        ) from error
 
 
 def _ended(failed: asyncio.Future, part: asyncio.Task) -> None:

@@ -102,6 +102,13 @@ CREATE TABLE IF NOT EXISTS acrel_link_live (
     connected_at timestamp, seen_at timestamp, closed_at timestamp,
     peer text, iccid text, firmware text, rssi integer, upload_minutes integer
 ) WITH (fillfactor = 50);
+-- How the connection proved whose it is, and when the link last did so on a secured channel: from then on plain is refused.
+ALTER TABLE acrel_link_live
+    ADD COLUMN IF NOT EXISTS channel text,
+    ADD COLUMN IF NOT EXISTS proven_by text,        -- 'key', 'certificate', or 'serial', which proves nothing
+    ADD COLUMN IF NOT EXISTS suite integer,
+    ADD COLUMN IF NOT EXISTS key_version integer,
+    ADD COLUMN IF NOT EXISTS secured_at timestamp;
 
 -- What each output shall be, written by Odoo and the engine only (acrel.output._want).
 CREATE TABLE IF NOT EXISTS acrel_output_wanted (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, make_dataclass
 from datetime import timedelta, timezone
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .logs import FORMATTERS
 
@@ -20,6 +20,35 @@ LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")
 
 class SettingsError(Exception):
     """A setting cannot be used; the text says which, why and what to write instead."""
+
+
+class Limits(NamedTuple):
+    """What one address may take of a listener before its peers have proven themselves."""
+
+    unfinished: int
+    rate: int
+    """New connections a second"""
+
+
+def _listener(text: str) -> tuple[str, int] | None:
+    return _address(text) if text else None
+
+
+def _limits(text: str) -> Limits:
+    unfinished, _, rate = text.partition(",")
+    try:
+        return Limits(_count(unfinished.strip()), _count(rate.strip()))
+    except ValueError as error:
+        raise ValueError(
+            "it must be two whole numbers: unfinished handshakes of one address, and how many it "
+            "may begin a second, such as 256,200"
+        ) from error
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError("it must be yes or no")
+    return text == "yes"
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -55,6 +84,17 @@ def _seconds(text: str) -> float:
         seconds = 0.0
     if not 0 < seconds <= 86400:
         raise ValueError("it must be a number of seconds between 0 and 86400")
+    return seconds
+
+
+def _long(text: str) -> float:
+    """Read seconds of any length: what the channel prescribes is more than a day."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 90_000:
+        raise ValueError("it must be a number of seconds between 0 and 90000")
     return seconds
 
 
@@ -117,10 +157,23 @@ class _Setting:
 
 
 SETTINGS = (
-    _Setting("listen", _address, "127.0.0.1:8450", "address and port that meters connect to"),
+    _Setting("listen", _listener, "", "address and port of the plain channel; off when not set"),
     _Setting(
         "allow", _networks, "", "networks that may use the plain channel; default loopback only"
     ),
+    _Setting("listen_tls", _listener, "", "address and port of the channel tls; off when not set"),
+    _Setting("tls_certificate", str, "", "PEM file of the certificate that tls is served with"),
+    _Setting("tls_key", str, "", "PEM file of its private key"),
+    _Setting("tls_authority", str, "", "PEM file of the authorities of the meters' certificates"),
+    _Setting(
+        "listen_sealed", _listener, "", "address and port of the channel sealed; off when not set"
+    ),
+    _Setting("lab", _yes, "no", "yes: sealed takes keys of the test range; never in production"),
+    _Setting("limits", _limits, "2000,2000", "plain: unfinished and new a second, of an address"),
+    _Setting("limits_tls", _limits, "256,200", "the same of tls"),
+    _Setting("limits_sealed", _limits, "256,200", "the same of sealed"),
+    _Setting("shared", _networks, "", "networks whose addresses many meters share"),
+    _Setting("limits_shared", _limits, "4096,2000", "the limits of an address of these"),
     _Setting("dsn", str, "", "libpq connection string of the role acrel_link"),
     _Setting(
         "root_key_file", str, "", "root key files of the secured channels, ':' between several"
@@ -131,6 +184,8 @@ SETTINGS = (
     _Setting("poll_quality", _seconds, "3600", "seconds between reads of power quality and rates"),
     _Setting("poll_settings", _seconds, "86400", "seconds between reads of a meter's settings"),
     _Setting("sweep", _seconds, "5", "seconds between looks at what may have been missed"),
+    _Setting("handshake_timeout", _seconds, "30", "seconds a peer has to prove its link"),
+    _Setting("session_timeout", _long, "90000", "seconds until a secured link must prove again"),
     _Setting("register_timeout", _seconds, "10", "seconds a peer has to register"),
     _Setting("frame_timeout", _seconds, "10", "seconds a begun frame has to be completed"),
     _Setting("idle_timeout", _seconds, "900", "seconds of silence after which a link is closed"),
@@ -145,7 +200,8 @@ SETTINGS = (
     _Setting("retry_first", _seconds, "1", "seconds before an opening is tried again at first"),
     _Setting("retry_last", _seconds, "30", "seconds between tries of an opening in the end"),
     _Setting("max_connections", _count, "20000", "connections at most"),
-    _Setting("max_unregistered", _count, "2000", "connections at most that did not register yet"),
+    _Setting("max_unregistered", _count, "2000", "unregistered connections at most, a listener"),
+    _Setting("frame_rate", _count, "200", "frames a second that are taken of one connection"),
     _Setting("flush_time", _seconds, "0.02", "seconds readings wait for others to be stored with"),
     _Setting("flush_rows", _count, "2000", "readings stored in one transaction at most"),
     _Setting("max_pending", _count, "50000", "readings kept while PostgreSQL is away"),
@@ -175,9 +231,19 @@ class Settings(_Values):
 
     def allows(self, host: str) -> bool:
         """Tell whether a peer at this address may use the plain channel."""
-        address = ipaddress.ip_address(host.partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self.allow)
+        return _within(host, self.allow)
+
+    def shares(self, host: str) -> bool:
+        """Tell whether many meters may stand behind this address."""
+        return _within(host, self.shared)
+
+
+def _within(host: str, networks: tuple[Network, ...]) -> bool:
+    if not networks:
+        return False
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in networks)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -205,11 +271,27 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
             raise SettingsError(
                 f"acrel_link: {setting.variable} is {text!r}, but {error}."
             ) from error
-    if not ipaddress.ip_address(values["listen"][0]).is_loopback and not values["allow"]:
-        raise SettingsError(
-            f"acrel_link: ACREL_LINK_LISTEN is {values['listen'][0]}, which others can reach, and "
-            "the plain channel proves nobody's identity: name the networks of the meters in "
-            "ACREL_LINK_ALLOW, or listen on 127.0.0.1."
-        )
+    _check_listeners(values)
     values["allow"] = values["allow"] or LOOPBACK
     return Settings(**values)
+
+
+def _check_listeners(values: dict[str, Any]) -> None:
+    """Refuse a plain listener for everybody, and one of tls without its files."""
+    plain = values["listen"]
+    if plain and not ipaddress.ip_address(plain[0]).is_loopback and not values["allow"]:
+        raise SettingsError(
+            f"acrel_link: ACREL_LINK_LISTEN is {plain[0]}, which others can reach, and "
+            "the plain channel proves nobody's identity: name the networks of the meters in "
+            "ACREL_LINK_ALLOW, listen on 127.0.0.1, or let them use tls or sealed."
+        )
+    missing = [
+        f"ACREL_LINK_{name.upper()}"
+        for name in ("tls_certificate", "tls_key", "tls_authority")
+        if values["listen_tls"] and not values[name]
+    ]
+    if missing:
+        raise SettingsError(
+            f"acrel_link: ACREL_LINK_LISTEN_TLS needs {', '.join(missing)}: name PEM files; "
+            "odoo meter_keys makes them (listener-certificate, authority)."
+        )

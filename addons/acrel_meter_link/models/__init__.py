@@ -6,6 +6,7 @@ from . import (
     installation,
     link,
     link_candidate,
+    link_security,
     link_worker,
     meter,
     meter_live,

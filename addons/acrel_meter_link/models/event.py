@@ -9,6 +9,11 @@ from ..acrel_link import events
 # People's words for the kinds of this layer; those above add theirs by `selection_add`.
 KIND_LABELS = {
     "link_replaced": "Connection replaced",
+    "identity_mismatch": "Frame of another meter",
+    "plain_refused": "Plain connection refused",
+    "channel_refused": "Other channel refused",
+    "certificate_refused": "Certificate refused",
+    "handshake_failed": "Proof failed repeatedly",
     "link_mismatch": "Identity differs",
     "link_abuse": "Connection cut for its frames",
     "close_refused": "Closing refused",

@@ -7,6 +7,7 @@ from . import (
     test_event,
     test_grants,
     test_installation,
+    test_link_security,
     test_live,
     test_maintenance,
     test_notify,

@@ -31,7 +31,9 @@ COMMAND = {
 EVENT = {"meter_id", "link_id", "output_id", "kind", "severity", "begin_at", "end_at"}
 CANDIDATE = {"serial", "iccid", "peer", "first_seen_at", "last_seen_at", "attempts"}
 EXPECTED_COLUMNS = {
-    "acrel_link": {READ: {"id", "serial", "active", "channel", "company_id"}},
+    "acrel_link": {
+        READ: {"id", "serial", "active", "channel", "company_id", "suites", "plain_allowed_at"}
+    },
     "acrel_meter": {
         READ: {
             *("id", "link_id", "slave_address", "profile", "active", "serial"),

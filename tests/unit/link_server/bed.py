@@ -23,7 +23,7 @@ DEADLINE = 45.0
 # The columns of Odoo's tables that docs/architecture.md makes the contract.
 ORM_TABLES = """
 CREATE TABLE acrel_link (id serial PRIMARY KEY, serial varchar UNIQUE, active boolean,
-    channel varchar, company_id integer);
+    channel varchar, company_id integer, suites varchar, plain_allowed_at timestamp);
 CREATE TABLE acrel_meter (id serial PRIMARY KEY, link_id integer REFERENCES acrel_link,
     slave_address integer, profile varchar, active boolean, serial varchar,
     role varchar NOT NULL DEFAULT 'load', poll_seconds integer);
@@ -240,7 +240,7 @@ class Link:
 
     @property
     def address(self) -> tuple[str, int]:
-        return self.server.address
+        return self.server.addresses["plain"]
 
     async def peer(self) -> "Peer":
         reader, writer = await asyncio.open_connection(*self.address)

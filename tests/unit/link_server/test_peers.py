@@ -190,7 +190,7 @@ async def test_a_frame_of_another_serial_ends_the_connection(bed, link, frame):
     assert (await peer.frame()).command == commands.REGISTER
     peer.send(frame)
     assert await peer.closed()
-    events = await until(lambda: bed.events("link_mismatch"), "the event")
+    events = await until(lambda: bed.events("identity_mismatch"), "the event")
     assert events[0]["link_id"] == link_id and "4712" in events[0]["message"]
     assert bed.readings(meter) == 0
     await still_served(bed, link)

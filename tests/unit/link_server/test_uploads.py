@@ -111,11 +111,15 @@ async def test_an_upload_that_is_none_is_kept_and_acknowledged(bed, peer, body):
     assert bed.all("SELECT frame FROM acrel_reading_quarantine") == [(b"\x91" + body,)]
 
 
-async def test_an_unknown_slave_address_is_no_reading(bed, ids, peer):
+async def test_an_upload_of_a_slave_address_that_is_not_the_links_ends_the_connection(
+    bed, ids, peer
+):
     peer.send(upload(1000, slave=9))
-    assert await acknowledged(peer)
+    assert await peer.closed()
+    events = await until(lambda: bed.events("identity_mismatch"), "the event")
+    assert events[0]["link_id"] == ids[0] and "slave address 9" in events[0]["message"]
     assert bed.readings() == 0
-    assert "slave address 9" in bed.one("SELECT reason FROM acrel_reading_quarantine")
+    assert not bed.all("SELECT reason FROM acrel_reading_quarantine")
 
 
 async def test_a_register_that_falls_is_stored_and_not_believed(bed, ids, peer):
@@ -166,7 +170,6 @@ async def test_an_alarm_that_flutters_ends_as_the_meter_told_it_last(bed, ids, p
 
 FLOODS = {
     "89": [encode(commands.SETPOINTS, b"%d" % number) for number in range(500)],
-    "unknown slave": [upload(number, slave=9) for number in range(500)],
     "bad blocks": [encode(commands.UPLOAD, b"no block %d" % number) for number in range(500)],
     "A1": [alarm(number % 2 * 2) for number in range(500)],
 }

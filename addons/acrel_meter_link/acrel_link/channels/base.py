@@ -13,14 +13,21 @@ from ..frames import Frame
 class ChannelError(Exception):
     """What the peer sent ends its connection; the text is a clause that says why.
 
-    `kind` is the event to raise, where it is known whose connection it is; `frames` came whole
-    before the fault and count.
+    `kind` is the event to raise, empty for none; `frames` came whole before the fault and count.
+    `link_id` is whose event it is where the connection itself has not proven that.
     """
 
-    def __init__(self, reason: str, kind: str = "link_abuse", frames: Sequence[Frame] = ()):
+    def __init__(
+        self,
+        reason: str,
+        kind: str = "link_abuse",
+        frames: Sequence[Frame] = (),
+        link_id: int | None = None,
+    ):
         super().__init__(reason)
         self.kind = kind
         self.frames = frames
+        self.link_id = link_id
 
 
 class Proof(NamedTuple):
@@ -37,15 +44,16 @@ class Proof(NamedTuple):
 class Channel:
     """The way of one connection's frames."""
 
+    __slots__ = ()
+
     name: str
     secured: bool
-    proof: Proof | None = None
-    """Set by `feed` as soon as a secured channel's peer has proven itself."""
-
-    @property
-    def pending(self) -> bool:
-        """Whether a frame has begun and is not complete."""
-        raise NotImplementedError
+    pending: bool
+    """Whether a frame has begun and is not complete."""
+    proof: Proof | None
+    """Set by `feed` as soon as the peer of a secured channel has proven itself."""
+    held: float
+    """Seconds for which the answer to the peer's hello is held back; `release` gives it."""
 
     def feed(self, data: bytes) -> Sequence[Frame]:
         """Take bytes, however they are cut; return the factory frames that they complete.
@@ -53,6 +61,13 @@ class Channel:
         :raise ChannelError: when what came ends the connection
         """
         raise NotImplementedError
+
+    def release(self) -> Sequence[Frame]:
+        """Give the answer that was held back; return what came with the hello."""
+        raise NotImplementedError
+
+    def rekey(self) -> None:
+        """Send the link's next key, where the channel carries keys and the meter has not it yet."""
 
     def frame(self, command: int, body: bytes = b"") -> bytes:
         """Return the wire bytes of a frame that changes nothing in the meter."""

@@ -15,20 +15,20 @@ class PlainChannel(Channel):
     name = "plain"
     secured = False
 
-    __slots__ = ("_decoder",)
+    proof = None
+    held = 0.0
+
+    __slots__ = ("_decoder", "pending")
 
     def __init__(self):
         self._decoder = Decoder()
-
-    @property
-    def pending(self) -> bool:
-        """Whether a frame has begun and is not complete."""
-        return self._decoder.pending > 0
+        self.pending = False
 
     def feed(self, data: bytes) -> Sequence[Frame]:
         """Return the frames that the bytes complete."""
         decoder = self._decoder
         found = decoder.feed(data)
+        self.pending = decoder.pending > 0
         if decoder.strict or decoder.noise > NOISE_LIMIT + decoder.framed:
             raise ChannelError("it sends bytes that are no frames", frames=found)
         return found

@@ -1,0 +1,1 @@
+from . import allow_plain
