@@ -10,8 +10,10 @@ from . import commands, rtu
 from .channels.base import ChannelError
 from .commands import Registration
 from .context import Context
+from .entrusted import Entrusted
 from .errors import ProtocolError
 from .frames import Frame
+from .guard_order import AGENT_MARK
 from .incidents import Subject
 from .intake import Intake
 from .master import LinkSpec
@@ -37,6 +39,7 @@ class Connection(asyncio.Protocol):
         self.registration: Registration | None = None
         self.requests: Requests | None = None
         self.epoch: int | None = None
+        self.entrusted: Entrusted | None = None  # where a meter agent is behind it
         self.closed = False
         self.ordered: dict[int, asyncio.Future[bytes]] = {}  # answers waited for, by command
         self.peer = self.host = ""
@@ -115,6 +118,8 @@ class Connection(asyncio.Protocol):
             self._held.cancel()
         if self.channel.secured and self.proven is None:
             self.listener.unproven(self)
+        if self.entrusted is not None:
+            self.entrusted.close()
         self._server.gone(self)
         rival = self._rivalry.take_rival() if self._rivalry is not None else None
         if rival is not None and not rival.closed:
@@ -204,6 +209,12 @@ class Connection(asyncio.Protocol):
             raise NoAnswerError(f"The meter did not answer command {command:02X}.") from error
         finally:
             del self.ordered[command]
+
+    def _instruct(self, command: int, body: bytes) -> None:
+        """Send a command that is carried out in time or never."""
+        if not self.closed:
+            warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
+            self._transport.write(self.channel.guarded(command, body, *warrant))
 
     def _request(self, request: bytes, warrant: Warrant | None) -> None:
         """Send a Modbus request; a write goes as one that is carried out in time or never."""
@@ -356,6 +367,8 @@ class Connection(asyncio.Protocol):
         self._waiting = False
         self.requests = Requests(self._request, self._context.settings.request_timeout)
         self._intake = Intake(self, self._context)
+        if self.channel.secured and self.registration.firmware[0].startswith(AGENT_MARK):
+            self.entrusted = Entrusted(self._instruct, self._context.settings.request_timeout)
         self._rivalry = Rivalry(self, self._context)
         self.send(commands.REGISTER)
         log.info("%s registers as %s.", self.peer, link.serial)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable
+from datetime import datetime
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from .clock import to_datetime
 from .context import Context
 from .errors import BodyError, ProtocolError
 from .frames import Frame
+from .guard_order import GUARD, parse_report
 from .incidents import Subject
 from .profiles import DEFAULT, profile
 from .reading import UPLOAD, Reading
@@ -48,6 +50,7 @@ class Intake:
             commands.SETPOINTS: self._told_setpoints,
             commands.HEARTBEAT_NB: self._beat,
             **{command: partial(self._ordered, command) for command in FRAMES},
+            GUARD: self._guard_told,
         }
 
     @property
@@ -118,6 +121,10 @@ class Intake:
             return False
         return True
 
+    def _local(self) -> datetime:
+        """Return now in the meters' local time."""
+        return self._context.clock.now() + self._context.settings.meter_time.utcoffset(None)
+
     # === By command === #
 
     def _registered_again(self, body: bytes) -> None:
@@ -130,9 +137,7 @@ class Intake:
 
     def _asked_time(self, body: bytes) -> None:
         if self._is_mine(commands.parse_time_request(body)):
-            zone = self._context.settings.meter_time
-            local = self._context.clock.now() + zone.utcoffset(None)
-            self._line.send(commands.TIME, commands.time_answer(local))
+            self._line.send(commands.TIME, commands.time_answer(self._local()))
 
     def _beat(self, body: bytes) -> None:
         self._is_mine(commands.parse_heartbeat_nb(body))
@@ -147,6 +152,16 @@ class Intake:
         future = self._line.ordered.get(command)
         if future is not None and not future.done():
             future.set_result(body)
+
+    def _guard_told(self, body: bytes) -> None:
+        report = parse_report(body)
+        entrusted, unit = self._line.entrusted, self._line.unit(report.slave)
+        if entrusted is None:
+            return
+        entrusted.replied(report)
+        for output in unit.outputs if unit is not None else ():
+            if output.spec.number == report.output:
+                output.opened_by_agent(report)
 
     def _told_setpoints(self, body: bytes) -> None:
         self._keep("Alarm set-points have no published layout.", commands.SETPOINTS, body)
@@ -210,7 +225,8 @@ class Intake:
         self._unstored.add(digest)
         if reason:
             writer.quarantine(reason, body, link_id, unit.spec.id, waiting=stored)
-        unit.arrived(reading)
+        if self._line.entrusted is None or not self._line.entrusted.is_late(reading, self._local()):
+            unit.arrived(reading)
         if upload.outputs is not None:
             for output in unit.outputs:
                 output.relay_read(unit.relay_state(output.spec.number, upload.outputs))

@@ -8,6 +8,7 @@ from functools import partial
 from . import rtu
 from .clock import to_datetime
 from .context import Context
+from .entrusted import Entrusted
 from .errors import RefusedError, WriteRefusedError
 from .incidents import Subject
 from .master import MeterSpec
@@ -51,6 +52,11 @@ class Unit:
     def epoch(self) -> int | None:
         """The claim of its connection; None until PostgreSQL granted it."""
         return self.line.epoch
+
+    @property
+    def entrusted(self) -> Entrusted | None:
+        """What a meter agent at the site watches too; None where there is none."""
+        return self.line.entrusted
 
     def start(self) -> None:
         """Begin: look at the outputs at once, and poll at this meter's own times."""
