@@ -24,6 +24,8 @@ from .writes import Write
 
 log = logging.getLogger(__name__)
 
+TOO_MUCH = (2, 3)  # Modbus exceptions of a meter that does not answer so many registers at once
+
 
 class Unit:
     """A meter behind a connection; gone with it."""
@@ -121,7 +123,8 @@ class Unit:
         )
 
     def _block_read(self, blocks, done, urgent, got, data: bytes, error: Exception | None) -> None:
-        if isinstance(error, RefusedError) and blocks is self.profile.billing:
+        too_much = isinstance(error, RefusedError) and error.code in TOO_MUCH
+        if too_much and blocks is self.profile.billing:
             self._blocks = self.profile.billing_parts
             self._read(self._blocks, done, urgent)
             return

@@ -38,6 +38,7 @@ class Key:
 class Order:
     version: int
     key: bytes = field(repr=False)
+    current: Key = field(default_factory=Key)
 
 
 class Ring:

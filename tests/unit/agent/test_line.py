@@ -167,6 +167,24 @@ async def test_meter_that_the_server_refuses_does_not_hold_up_the_others(
             assert running.spool.frames  # those of the refused one wait
 
 
+async def test_alarm_of_a_meter_is_told_when_it_begins_and_ends(tmp_path):
+    meter = device()
+    async with tcp_meters({1: meter}) as port, station() as server:
+        config = config_for(tmp_path, server.port, tcp_bus(port))
+        bring_key(config)
+
+        def alarms():
+            bodies = [frame.body for frame in server.stored if frame.command == commands.ALARM]
+            return [commands.parse_alarm(body).registers["alarm1_status"] for body in bodies]
+
+        async with agent(config):
+            await until(lambda: alarms() == [0], "it says that there is none")
+            meter._image.set("alarm1_status", 0x0002)
+            await until(lambda: alarms() == [0, 2], "the alarm")
+            meter._image.set("alarm1_status", 0)
+            await until(lambda: alarms() == [0, 2, 0], "its end")
+
+
 async def test_guard_opens_while_the_line_is_away(tmp_path):
     meter = device(5000, load=30_000, speed=200)
     async with tcp_meters({1: meter}) as port, station() as server:
@@ -230,7 +248,10 @@ async def test_keys_rotate_and_the_new_one_survives_a_restart(tmp_path):
         assert [slot.version for slot in store.slots()] == [1, 2]
         server.ring.keys[2] = type(server.ring.keys[1])(version=2, key=new)
         async with agent(config):
-            await until(lambda: len(server.registrations) > 1, "it opened under the next key")
+            await until(
+                lambda: KeyStore(config.state, SERIAL).slots()[1] is None,
+                "the server's first frame under the next key made it the only one",
+            )
         current, following = KeyStore(config.state, SERIAL).slots()
         assert (current.version, current.key, following) == (2, new, None)
         counter = KeyStore(config.state, SERIAL)
