@@ -60,8 +60,8 @@ def parse_register(body: bytes) -> Registration:
     )
 
 
-def build_register(registration: Registration) -> bytes:
-    """Return command 84, as a meter sends it."""
+def register_body(registration: Registration) -> bytes:
+    """Return the body of command 84."""
     versions = (part for version in registration.firmware for part in version.split("."))
     body = (
         build_serial(registration.serial)
@@ -71,7 +71,12 @@ def build_register(registration: Registration) -> bytes:
     )
     if parse_register(body) != registration:
         raise BodyError(f"{registration} does not fit command 84.")
-    return frames.encode(REGISTER, body)
+    return body
+
+
+def build_register(registration: Registration) -> bytes:
+    """Return command 84, as a meter sends it."""
+    return frames.encode(REGISTER, register_body(registration))
 
 
 # === 93 time === #

@@ -1,17 +1,21 @@
 """The network side of a simulated meter: it dials out, registers, uploads, answers."""
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
 
 from .. import commands, rtu
 from ..crc import seal
 from ..errors import ProtocolError
-from ..frames import Decoder, encode
 from ..profiles import BILLING_COLUMN, RAW, SEQUENCE
 from ..uploads import build_blocks
 from ..writes import FRAMES
 from .device import LOCAL, NS, Device
+from .lines import Line, LineError, PlainLine
 from .options import Options
+
+log = logging.getLogger(__name__)
 
 BACKOFF = 0.2, 5.0  # s before the first and any later attempt to connect again
 NO_SUCH_REGISTER = 2
@@ -21,7 +25,13 @@ class Client:
     """One meter: its device, and its connection while it has one."""
 
     def __init__(
-        self, serial: str, place: float, device: Device, options: Options, sequence: int = 0
+        self,
+        serial: str,
+        place: float,
+        device: Device,
+        options: Options,
+        sequence: int = 0,
+        lines: Callable[[], Line] = PlainLine,
     ):
         self.serial = serial
         self.device = device
@@ -33,7 +43,10 @@ class Client:
         self.connections = 0
         self.configured: list[tuple[int, bytes]] = []  # commands 82, 87 and 88
         self.sequence = sequence  # of the last upload; goes on over a restart
-        self.unacknowledged: bytes | None = None  # outlives the connection, as in a real meter
+        self.lines = lines  # makes the way of frames of a new connection
+        self.unacknowledged: bytes | None = (
+            None  # an upload's body; outlives the connection, as in a real meter
+        )
         self._place = place  # 0 to 1, so that many meters do not speak all at once
         self._session: _Session | None = None
         self._quiet_until: float | None = None
@@ -139,10 +152,10 @@ class _Session(asyncio.Protocol):
         self._device = client.device
         self._options = client.options
         self._loop = asyncio.get_running_loop()
-        self._decoder = Decoder()
+        self._line = client.lines()
         self._transport: asyncio.Transport | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._due = False
+        self._due = self._begun = False
         self.closed = asyncio.Event()
         self.registered_once = False
 
@@ -150,7 +163,14 @@ class _Session(asyncio.Protocol):
         self._transport = transport
         self._client.connected = True
         self._client.connections += 1
-        self._register()
+        self._line.start(self._write)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Register as soon as the line is open."""
+        if self._line.is_open and not self._begun:
+            self._begun = True
+            self._register()
 
     def connection_lost(self, error: Exception | None) -> None:
         for timer in self._timers.values():
@@ -171,7 +191,14 @@ class _Session(asyncio.Protocol):
     # === Down === #
 
     def data_received(self, data: bytes) -> None:
-        for command, body in self._decoder.feed(data):
+        try:
+            frames = self._line.feed(data)
+        except LineError as error:
+            log.warning("%s: %s", self._client.serial, error)
+            self.abort()
+            return
+        self._begin()
+        for command, body in frames:
             if command == commands.TRANSPARENT:
                 self._asked(body)
             elif command == commands.UPLOAD:
@@ -182,7 +209,7 @@ class _Session(asyncio.Protocol):
                 self._time_told(body)
             elif command in FRAMES:
                 self._client.configured.append((command, body))
-                self._send(encode(command))
+                self._send(command)
 
     def _asked(self, body: bytes) -> None:
         """Answer a Modbus request; a slave that is not meant, or sees a broken one, is silent."""
@@ -195,11 +222,10 @@ class _Session(asyncio.Protocol):
             return
         reply = seal(bytes((request.slave,)) + self._pdu(request))
         serial = commands.build_serial(self._client.serial)
-        frame = encode(commands.TRANSPARENT, serial + reply)
         if faults.slow:
-            self._loop.call_later(faults.slow, self._send, frame)
+            self._loop.call_later(faults.slow, self._send, commands.TRANSPARENT, serial + reply)
         else:
-            self._send(frame)
+            self._send(commands.TRANSPARENT, serial + reply)
 
     def _unanswered(self) -> bool:
         faults = self._device.faults
@@ -238,28 +264,31 @@ class _Session(asyncio.Protocol):
 
     # === Up === #
 
-    def _send(self, frame: bytes) -> None:
-        transport, faults = self._transport, self._device.faults
-        if transport.is_closing():
+    def _send(self, command: int, body: bytes = b"") -> None:
+        faults = self._device.faults
+        if self._transport.is_closing():
             return
+        frame = self._line.frame(command, body)
         if faults.wrong_crc is not None and faults.take("wrong_crc"):
             frame = frame[:-4] + bytes((frame[-4] ^ 0xFF, frame[-3])) + frame[-2:]
         if faults.garbage is not None:
             frame = bytes((7 * at + len(frame)) % 251 for at in range(int(faults.garbage))) + frame
-        if faults.split is None:
-            transport.write(frame)
+        self._write(self._line.wrap(frame))
+
+    def _write(self, data: bytes) -> None:
+        """Send bytes, each alone where the fault says so."""
+        transport = self._transport
+        if self._device.faults.split is None:
+            transport.write(data)
             return
-        for byte in frame:
+        for byte in data:
             transport.write(bytes((byte,)))
 
     def _register(self) -> None:
         minutes = min(max(round(self._options.interval / 60), 1), 255)
         serial = self._client.serial
-        self._send(
-            commands.build_register(
-                commands.Registration(serial, f"898604{serial}", 26, ("1.0", "1.0", "1.0"), minutes)
-            )
-        )
+        told = commands.Registration(serial, f"898604{serial}", 26, ("1.0", "1.0", "1.0"), minutes)
+        self._send(commands.REGISTER, commands.register_body(told))
         self._later("register", self._options.retry, self._register)
 
     def _register_acknowledged(self) -> None:
@@ -267,7 +296,7 @@ class _Session(asyncio.Protocol):
             return
         self._timers.pop("register").cancel()
         self._client.registered = self.registered_once = True
-        self._send(commands.build_time_request(self._client.serial))
+        self._send(commands.TIME, commands.build_serial(self._client.serial))
         self._later("heartbeat", self._options.heartbeat, self._heartbeat)
         if self._client.unacknowledged is not None:
             self._transmit()
@@ -284,7 +313,10 @@ class _Session(asyncio.Protocol):
         self._device.clock_offset = local - time.time_ns()
 
     def _heartbeat(self) -> None:
-        self._send(commands.HEARTBEAT_FRAME)
+        if self._line.worn_out:
+            self.abort()  # a new connection brings new session keys
+            return
+        self._send(commands.HEARTBEAT)
         self._later("heartbeat", self._options.heartbeat, self._heartbeat)
 
     def upload(self) -> None:
@@ -310,15 +342,15 @@ class _Session(asyncio.Protocol):
             reply = data if rule.kind == RAW else seal(bytes((1, rtu.READ, len(data))) + data)
             blocks.append((rule.id, reply))
         serial = client.serial if model.upload_serial else None
-        client.unacknowledged = encode(commands.UPLOAD, build_blocks(serial, blocks))
+        client.unacknowledged = build_blocks(serial, blocks)
         client.uploads_sent += 1
         self._transmit()
 
     def _transmit(self) -> None:
-        frame = self._client.unacknowledged
-        self._send(frame)
+        body = self._client.unacknowledged
+        self._send(commands.UPLOAD, body)
         if self._device.faults.duplicate is not None:
-            self._send(frame)
+            self._send(commands.UPLOAD, body)
         self._later("retry", self._options.retry, self._transmit)
 
     def _upload_acknowledged(self) -> None:

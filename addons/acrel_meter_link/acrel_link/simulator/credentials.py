@@ -84,11 +84,14 @@ def _context(key: bytes, certificate: bytes, authorities: str) -> ssl.SSLContext
 class Memory(MemoryStore):
     """A simulated meter's memory: what it stores may be written to a state file at once.
 
-    A boot counter that begins with the time of day is above every earlier one, even after a kill.
+    A boot counter that is at least the time of day is above every earlier one, even after a kill.
     """
 
-    def __init__(self, serial: str, slots: tuple[Slot, Slot | None], stored: Callable[[], None]):
-        super().__init__(serial, *slots, boot_counter=time.time_ns() // 1_000_000)
+    def __init__(
+        self, serial: str, slots: Sequence[Slot], boot_counter: int, stored: Callable[[], None]
+    ):
+        least = time.time_ns() // 1_000_000
+        super().__init__(serial, *slots, boot_counter=max(boot_counter, least))
         self._stored = stored
 
     def keep(self, current: Slot, following: Slot | None) -> None:

@@ -8,6 +8,7 @@ from .client import Client
 from .device import COUNT, Device
 from .memory import Kept, load, save
 from .options import Options
+from .proofs import Proofs
 
 SAVE_SECONDS = 10.0
 _GOLDEN = 0.6180339887498949  # spreads any number of meters evenly over an interval
@@ -27,6 +28,7 @@ class Fleet:
         self.options = options
         now = time.time_ns()
         kept = load(options.state) if options.state else {}
+        self._proofs = Proofs(options, kept, self._save)
         self.clients: dict[str, Client] = {}
         for number in range(options.count):
             serial = str(options.serial_start + number)
@@ -41,7 +43,8 @@ class Fleet:
                 model=profile(options.profile),
             )
             place = (number * _GOLDEN) % 1.0
-            self.clients[serial] = Client(serial, place, device, options, before.sequence)
+            lines = self._proofs.lines(serial)
+            self.clients[serial] = Client(serial, place, device, options, before.sequence, lines)
         self._tasks: list[asyncio.Task] = []
 
     def _start_register(self, number: int) -> int:
@@ -61,8 +64,7 @@ class Fleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for client in self.clients.values():
             await client.gone()
-        if self.options.state:
-            self._save()
+        self._save()
 
     async def _keep(self) -> None:
         while True:
@@ -70,11 +72,13 @@ class Fleet:
             self._save()
 
     def _save(self) -> None:
+        if not self.options.state:
+            return
         now = time.time_ns()
         save(
             self.options.state,
             {
-                serial: Kept(client.device.energy(now), client.sequence)
+                serial: Kept(client.device.energy(now), client.sequence, *self._proofs.kept(serial))
                 for serial, client in self.clients.items()
             },
         )

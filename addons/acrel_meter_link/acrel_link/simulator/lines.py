@@ -19,6 +19,8 @@ class Line(Protocol):
 
     is_open: bool
     """Frames may be sent."""
+    worn_out: bool
+    """It is time for a new connection."""
 
     def start(self, send: Callable[[bytes], None]) -> None:
         """Begin, on a connection that stands."""
@@ -37,6 +39,7 @@ class PlainLine:
     """Factory frames as they are."""
 
     is_open = True
+    worn_out = False
 
     def __init__(self):
         self._decoder = Decoder()
@@ -59,6 +62,8 @@ class PlainLine:
 
 class TlsLine:
     """Factory frames inside TLS, over memory instead of a socket."""
+
+    worn_out = False
 
     def __init__(self, context: ssl.SSLContext, server: str):
         self.is_open = False
@@ -121,6 +126,11 @@ class SealedLine:
     def is_open(self) -> bool:
         """Whether the server has proven itself."""
         return self._session is not None and self._session.is_open
+
+    @property
+    def worn_out(self) -> bool:
+        """Whether its session keys were used long enough."""
+        return self._session.wants_reconnect
 
     def start(self, send: Callable[[bytes], None]) -> None:
         """Say hello."""

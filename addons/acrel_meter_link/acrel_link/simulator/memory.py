@@ -5,23 +5,24 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ..sealed.store import Slot
 from .options import OptionsError
 
 
 class Kept(NamedTuple):
-    """Energy ever drawn in W·ns, and the number of the last upload."""
+    """Energy ever drawn in W·ns, the number of the last upload, boot counter and key slots."""
 
     energy: int
     sequence: int
+    boot_counter: int = 0
+    slots: tuple[Slot, ...] = ()
 
 
 def load(file: Path) -> dict[str, Kept]:
     """Return what was kept, by serial number; nothing when there is no file yet."""
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return {
-            str(serial): Kept(int(energy), int(number)) for serial, (energy, number) in kept.items()
-        }
+        return {str(serial): _kept(*row) for serial, row in kept.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -31,7 +32,29 @@ def load(file: Path) -> dict[str, Kept]:
 
 
 def save(file: Path, kept: dict[str, Kept]) -> None:
-    """Write it in one step, so that a kill leaves the old file or the new one."""
+    """Write it in one step, so that a kill leaves the old file or the new one.
+
+    It may hold device keys, so only its owner may read it.
+    """
+    rows = {
+        serial: (
+            *(row.energy, row.sequence, row.boot_counter),
+            [(slot.version, slot.key.hex()) for slot in row.slots],
+        )
+        for serial, row in kept.items()
+    }
     new = file.with_name(file.name + ".new")
-    new.write_text(json.dumps(kept), encoding="utf-8")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump(rows, stream)
     os.replace(new, file)
+
+
+def _kept(energy, number, boot_counter=0, slots=()) -> Kept:
+    """Return a row of the file; one of a meter without keys may lack the last two values."""
+    return Kept(
+        int(energy),
+        int(number),
+        int(boot_counter),
+        tuple(Slot(int(version), bytes.fromhex(key)) for version, key in slots),
+    )

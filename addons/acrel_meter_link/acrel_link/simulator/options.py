@@ -10,6 +10,8 @@ from typing import NoReturn
 from ..profiles import names
 
 MOST = 20_000
+CHANNELS = ("plain", "tls", "sealed")
+SUITES = (0x01, 0x02, 0x03, 0x11, 0x12, 0x13)
 
 
 class OptionsError(Exception):
@@ -21,6 +23,10 @@ class Options:
     """How many meters, where they call, and how they behave."""
 
     connect: tuple[str, int] = ("127.0.0.1", 8450)
+    channel: str = "plain"
+    package: Sequence[Path] = ()
+    passphrase_file: Path | None = None
+    suites: tuple[int, ...] = SUITES
     count: int = 1
     serial_start: int = 99_000_000_000_001
     load: int = 7000
@@ -59,6 +65,10 @@ class Options:
         ):
             if wrong:
                 raise OptionsError(f"{problem}.")
+        if (self.channel == "plain") is bool(self.package):
+            raise OptionsError(
+                "--channel tls and --channel sealed need --package, and plain needs none."
+            )
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -74,6 +84,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _suites(text: str) -> tuple[int, ...]:
+    try:
+        suites = tuple(int(part, 16) for part in text.split(","))
+    except ValueError:
+        suites = ()
+    if not suites or not set(suites) <= set(SUITES):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of suites such as 01,11")
+    return suites
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise OptionsError(f"{message[:1].upper()}{message[1:]}. See --help.")
@@ -85,6 +105,17 @@ def parse(arguments: Sequence[str], prog: str) -> Options:
     parser = _Parser(prog=prog, description="Simulate ADW300 meters with contactors and loads.")
     add = parser.add_argument
     add("--connect", type=_address, default=default.connect, metavar="HOST:PORT")
+    add("--channel", choices=CHANNELS, default=default.channel, help="how frames are protected")
+    add(
+        "--package",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="provisioning package or PKCS#12 of the meters; may be given again",
+    )
+    add("--passphrase-file", type=Path, metavar="FILE", help="passphrase of the packages")
+    add("--suites", type=_suites, default=default.suites, help="that the meters offer: 01,11,…")
     add("--count", type=int, default=default.count, help="how many meters")
     add("--serial-start", type=int, default=default.serial_start, help="serial of the first one")
     add("--load", type=int, default=default.load, help="W that a car takes")
