@@ -110,13 +110,19 @@ class Bed:
         return dict(zip([c.name for c in cursor.description], found, strict=True)) if found else {}
 
     def add_link(
-        self, serial: str, slaves=(1,), outputs=(1,), feedback: int = 1, profile: str = "adw300"
+        self,
+        serial: str,
+        slaves=(1,),
+        outputs=(1,),
+        feedback: int = 1,
+        profile: str = "adw300",
+        channel: str = "plain",
     ) -> tuple:
         """Make a link with meters and outputs; return ids (link, meter, output) of the first."""
         link = self.one(
-            "INSERT INTO acrel_link (serial, active, channel) VALUES (%s, true, 'plain')"
-            " RETURNING id",
+            "INSERT INTO acrel_link (serial, active, channel) VALUES (%s, true, %s) RETURNING id",
             serial,
+            channel,
         )
         meters, made = [], []
         for slave in slaves:
@@ -227,7 +233,8 @@ class Bed:
     async def fleet(self, link: "Link", **options) -> AsyncIterator[Fleet]:
         """Run simulated meters; the first one's serial is 99000000000001."""
         told = {"interval": 0.5, "retry": 0.5, "start_register": 12345, "heartbeat": 1} | options
-        async with Fleet(Options(connect=link.address, **told)) as fleet:
+        address = link.server.addresses[options.get("channel", "plain")]
+        async with Fleet(Options(connect=address, **told)) as fleet:
             yield fleet
 
 
