@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_REGISTER = 2**32 - 1
 _UNIX_EPOCH = calendar.timegm(EPOCH.timetuple())
-_LATE = timedelta(seconds=30)  # behind the link's time: measured while the line was away
+_LATE = timedelta(seconds=3)  # behind the link's time: it waited for the line
 
 Place = tuple[int, int]
 """Slave address and number of an output."""
@@ -93,11 +93,17 @@ class Entrusted:
                 waiting.set_exception(GoneError("The connection was closed."))
 
     @staticmethod
-    def is_late(reading: Reading, local: datetime) -> bool:
-        """Tell whether an agent's upload was measured while its line was away.
+    def is_late(reading: Reading, local: datetime, known: int | None) -> bool:
+        """Tell whether an agent's upload waited, while its meter was read by polls meanwhile.
+
+        Such a reading is stored, but it is no news: no register fell, and no guard goes by it.
 
         :param local: now, in the meters' local time
+        :param known: the meter's highest billing register
         """
+        register = reading.get("e_forward")
+        if register is not None and known is not None and register < known:
+            return True
         return reading.clock is not None and local - reading.clock > _LATE
 
 

@@ -184,6 +184,13 @@ class Intake:
 
     # === Uploads === #
 
+    def _is_late(self, unit: Unit, reading: Reading) -> bool:
+        entrusted = self._line.entrusted
+        if entrusted is None:
+            return False
+        known = self._context.master.registers.get(unit.spec.id)
+        return entrusted.is_late(reading, self._local(), known)
+
     def _uploaded(self, body: bytes) -> None:
         upload = parse_upload(body, self.profile)
         slave = upload.slave if upload.slave >= 0 else None  # none where no block is sound
@@ -225,7 +232,7 @@ class Intake:
         self._unstored.add(digest)
         if reason:
             writer.quarantine(reason, body, link_id, unit.spec.id, waiting=stored)
-        if self._line.entrusted is None or not self._line.entrusted.is_late(reading, self._local()):
+        if not self._is_late(unit, reading):
             unit.arrived(reading)
         if upload.outputs is not None:
             for output in unit.outputs:

@@ -88,9 +88,13 @@ def test_tells_which_guard_was_reached():
     assert reached(report(ORDER, Outcome.TIME))[0] == "time"
 
 
-@pytest.mark.parametrize(("minutes", "late"), [(0, False), (10, True), (-10, False)])
-def test_upload_of_an_earlier_time_is_late(minutes, late):
+@pytest.mark.parametrize(
+    ("minutes", "register", "late"),
+    [(0, 500, False), (10, 500, True), (-10, 500, False), (0, 499, True), (0, 501, False)],
+)
+def test_upload_that_waited_is_late(minutes, register, late):
     now = datetime(2027, 1, 15, 8)
     clock = now - timedelta(minutes=minutes)
-    reading = Reading(1, 1, 0, UPLOAD, ("e_forward",), (1,), clock)
-    assert Entrusted.is_late(reading, now) is late
+    reading = Reading(1, 1, 0, UPLOAD, ("e_forward",), (register,), clock)
+    assert Entrusted.is_late(reading, now, 500) is late
+    assert Entrusted.is_late(reading, now, None) is (minutes == 10)

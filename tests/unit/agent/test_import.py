@@ -1,6 +1,5 @@
 """Bringing keys to the box, and what it is told about the wrong ones."""
 
-import base64
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -99,7 +98,7 @@ def test_package_for_an_installer_s_key_pair(site, command, tmp_path):
     config = site()
     private = X25519PrivateKey.generate()
     file = tmp_path / "installer"
-    file.write_bytes(base64.b64encode(private.private_bytes_raw()))
+    file.write_text(private.private_bytes_raw().hex())
     recipient = package.Recipient.from_public_key(private.public_key().public_bytes_raw())
 
     code, _ = command(

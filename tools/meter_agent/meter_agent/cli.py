@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import base64
-import binascii
 import getpass
 import logging
 import os
@@ -40,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("package", type=Path, metavar="FILE")
     bring.add_argument("--passphrase-file", type=Path, metavar="FILE", help="default: typed")
     bring.add_argument(
-        "--private-key-file", type=Path, metavar="FILE", help="the installer's, in base64"
+        "--private-key-file",
+        type=Path,
+        metavar="FILE",
+        help="the installer's, as odoo meter_keys recipient wrote it",
     )
     actions.add_parser("check", help="tell what works and what does not")
     actions.add_parser("run", help="run until stopped")
@@ -74,9 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _import(config: Config, told: argparse.Namespace) -> str:
     if told.private_key_file is not None:
         try:
-            key = base64.b64decode(_read(told.private_key_file), validate=True)
-        except binascii.Error as error:
-            raise AgentError(f"{told.private_key_file} holds no key in base64.") from error
+            key = bytes.fromhex(_read(told.private_key_file))
+        except ValueError:
+            # the cause would show the content in a traceback
+            raise AgentError(f"{told.private_key_file} holds no private key.") from None
         return importing.import_file(config, told.package, None, key)
     if told.passphrase_file is not None:
         passphrase = _read(told.passphrase_file)
