@@ -18,6 +18,7 @@
         "views/meter_views.xml",
         "views/installation_views.xml",
         "views/reading_views.xml",
+        "views/meter_month_views.xml",
         "views/event_views.xml",
         "views/output_views.xml",
         "views/command_views.xml",

@@ -5,18 +5,18 @@
 GRANT SELECT ON acrel_schema_version TO acrel_link;
 
 -- master data: the columns of docs/architecture.md
-GRANT SELECT (id, serial, active, channel, company_id, suites, plain_allowed_at) ON acrel_link TO acrel_link;
+GRANT SELECT (id, serial, active, channel, address, company_id, suites, plain_allowed_at) ON acrel_link TO acrel_link;
 GRANT SELECT (id, link_id, slave_address, profile, active, serial, role, poll_seconds) ON acrel_meter TO acrel_link;
 GRANT SELECT (id, meter_id, number, feedback_input, active) ON acrel_output TO acrel_link;
 
 -- what shall be
-GRANT SELECT ON acrel_output_wanted TO acrel_link;
+GRANT SELECT ON acrel_output_wanted, acrel_read_at TO acrel_link;
 
 -- what is
 GRANT SELECT, INSERT, UPDATE ON
     acrel_meter_live, acrel_meter_poll, acrel_link_live, acrel_output_live, acrel_link_worker TO acrel_link;
 GRANT SELECT, INSERT ON
-    acrel_reading_raw, acrel_meter_snapshot, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
+    acrel_reading_raw, acrel_meter_snapshot, acrel_meter_month, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
 
 -- attempts, events, strangers
 GRANT SELECT (id, meter_id, output_id, kind, origin, state, payload, requested_at, expires_at, sent_at, done_at,

@@ -15,6 +15,7 @@ from . import (
     res_company,
     res_config_settings,
     session,
+    session_boundaries,
     session_money,
     session_wallet,
     tariff,

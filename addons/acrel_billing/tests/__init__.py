@@ -1,5 +1,6 @@
 from . import (
     test_accounting_setup,
+    test_boundaries,
     test_invoice_race,
     test_portal_bill,
     test_posting,

@@ -16,6 +16,7 @@ from .frames import Frame
 from .guard_order import AGENT_MARK
 from .incidents import Subject
 from .intake import Intake
+from .line import owns, units_of
 from .master import LinkSpec
 from .rivalry import Rivalry
 from .transparent import WRITE_SECONDS, GoneError, NoAnswerError, Requests, Warrant
@@ -386,10 +387,7 @@ class Connection(asyncio.Protocol):
         for unit in self._units.values():
             unit.stop()
         self.link = link
-        self._units = {}
-        for spec in link.meters:
-            outputs = [self._server.output(spec.id, output) for output in spec.outputs]
-            self._units[spec.slave] = Unit(self, spec, outputs, self._context)
+        self._units = units_of(self, link, self._server, self._context)
         self._intake.bound()
         for unit in self._units.values():
             unit.start()
@@ -416,8 +414,5 @@ class Connection(asyncio.Protocol):
 
     async def check_epoch(self) -> None:
         """Ask the database whether this connection still owns its link."""
-        rows = await self._context.control.fetch(
-            "SELECT epoch FROM acrel_link_live WHERE link_id = %s", [self.link.id]
-        )
-        if rows and self.epoch is not None and rows[0][0] != self.epoch:
+        if not await owns(self, self._context):
             self.lost_epoch()

@@ -5,6 +5,7 @@ from time import monotonic
 
 from .clock import Clock
 from .database import Database
+from .freezes import Newest
 from .incidents import Incidents
 from .keys.desk import KeyDesk
 from .keys.ring import KeyRing
@@ -49,5 +50,6 @@ class Context:
     keys: KeyRing
     key_desk: KeyDesk
     counters: Counters = field(default_factory=Counters)
+    newest_months: Newest = field(default_factory=Newest)
     vitals: Vitals = field(default_factory=Vitals)
     worker_id: int | None = None

@@ -14,6 +14,7 @@ LINK_KINDS = {
     "handshake_failed": ALARM,  # repeatedly in the name of one link, or with a hello used before
     "link_mismatch": WARNING,  # ICCID or slave address differs from what is known
     "link_abuse": WARNING,  # a connection was cut for its frames (too long, malformed, unfinished)
+    "bus_unreachable": WARNING,  # a bus of LAN meters takes no connection, or no meter answers
     "close_refused": ALARM,  # the contactor was not closed: billing registers unread or falling
     "close_failed": ALARM,  # closing was tried and not confirmed by read-back
     "close_expired": WARNING,  # the close was asked for too long ago to be sent
@@ -23,6 +24,7 @@ LINK_KINDS = {
     "closed_itself": ALARM,  # a contactor that shall be open is closed
     "guard_tripped": INFO,  # the link opened at the guard's register or time
     "guard_held": ALARM,  # the guard tripped on an output that only a person opens
+    "month_differs": WARNING,  # a month's frozen register does not fit our readings around it
     "register_fell": ALARM,  # e_forward went backwards
     "reading_refused": WARNING,  # a reading went to quarantine
     "output_driver": ALARM,  # an output does not obey the link: something else drives it

@@ -12,6 +12,8 @@ from .context import Context
 from .database import AWAY, CONNECT, SCHEMA_VERSION, VERSION, Backoff, SchemaChangedError
 from .events import LINK_KINDS
 from .incidents import Subject
+from .leases import ALIVE_SECONDS
+from .moments import Moments
 from .orders import Orders
 from .reads import Reads
 from .server import Server
@@ -21,7 +23,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "acrel_link"
 WHOLE_EVERY = 12  # sweeps between looks at all wanted states
 LINKS_PAUSE = 1.0  # s between looks at master data for wake-ups
-ALIVE_SECONDS = 30
 
 BEGIN = """
 INSERT INTO acrel_link_worker (name, host, pid, listen, started_at, seen_at)
@@ -36,6 +37,11 @@ STOP = """
 UPDATE acrel_link_worker SET seen_at = clock_timestamp(), stopped_at = clock_timestamp(),
        connections = 0, readings = %s, refused = %s WHERE id = %s
 """
+ELSEWHERE = """
+SELECT id, pid FROM acrel_link_worker WHERE host = %s AND stopped_at IS NULL
+"""
+# its leases need not run out before others take them
+ENDED = "UPDATE acrel_link_worker SET stopped_at = seen_at WHERE id = ANY(%s)"
 DEAD = """
 UPDATE acrel_link_live l SET online = false, closed_at = w.seen_at
   FROM acrel_link_worker w
@@ -53,6 +59,7 @@ class Keeper:
 
     def __init__(self, context: Context, server: Server):
         self._context, self._server = context, server
+        self.moments = Moments(context.clock, context.polls)
         self._reads = Reads(context, server.unit)
         self._orders = Orders(context, server.unit)
         self._wake = asyncio.Event()
@@ -63,6 +70,7 @@ class Keeper:
         """Read what must be known before the first meter may register."""
         await self._context.master.load()
         await self._context.polls.load(self._context.keeping)
+        await self._context.newest_months.load(self._context.keeping)
         await self._context.key_desk.load()
         for kind, link, meter, output in await self._context.keeping.fetch(
             LASTING, (list(LINK_KINDS),)
@@ -70,13 +78,18 @@ class Keeper:
             self._context.incidents.found(kind, Subject(link, meter, output))
 
     async def begin(self) -> None:
-        """Write the row of this process."""
+        """Write the row of this process, and that those of this host which are no more ended."""
+        host_name = socket.gethostname()
+        earlier = await self._context.keeping.fetch(ELSEWHERE, (host_name,))
+        ended = [worker_id for worker_id, pid in earlier if not _runs(pid)]
+        await self._context.keeping.fetch(ENDED, (ended,))
         listening = ", ".join(map(str, self._server.listeners)) or "nowhere"
         rows = await self._context.keeping.fetch(
             BEGIN,
-            (f"link {os.getpid()}", socket.gethostname(), os.getpid(), listening),
+            (f"link {os.getpid()}", host_name, os.getpid(), listening),
         )
         self._context.worker_id = self._context.key_desk.worker_id = rows[0][0]
+        await self._server.buses.sweep(self._server.leases)
 
     async def listen(self) -> None:
         """Wait for the wake-ups of the database."""
@@ -119,6 +132,7 @@ class Keeper:
                 if monotonic() - looked >= LINKS_PAUSE:
                     looked = monotonic()
                     await self._context.master.refresh_links()
+                    await self._server.buses.sweep(self._server.leases)
             except AWAY as error:
                 await _pause("A wake-up waits", error, self._context.settings.sweep)
 
@@ -157,6 +171,7 @@ class Keeper:
         await self._reads.sweep()
         await self._orders.sweep()
         await self._server.leases.sweep()
+        await self._server.buses.sweep(self._server.leases)
         await self._server.candidates.write()
         await context.polls.write(context.keeping)
         if context.writer.lost > self._lost:
@@ -180,6 +195,7 @@ class Keeper:
         )
         context.vitals.swept = monotonic()
         if self._sweeps % WHOLE_EVERY == 1:
+            await self.moments.refresh(context.keeping)
             await context.keeping.fetch(DEAD, (context.worker_id, ALIVE_SECONDS))
 
     async def _check_version(self) -> None:
@@ -202,6 +218,17 @@ class Keeper:
                 self._context.worker_id,
             ),
         )
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process of this host runs; its own number was another's before."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
 
 
 async def _pause(what: str, error: Exception, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from .connection import Connection
 from .context import Context
 from .incidents import Subject
-from .master import LIVE_COLUMNS
+from .master import LIVE_COLUMNS, LinkSpec
 
 CLAIM = """
 WITH new AS (
@@ -40,6 +40,26 @@ WITH new AS (
 )
 SELECT claimed.link_id, claimed.epoch, old.worker_id, old.iccid
   FROM claimed LEFT JOIN old USING (link_id)
+"""
+# A bus is taken only when no living process has it.
+ACQUIRE = """
+WITH old AS (
+    SELECT link_id, worker_id FROM acrel_link_live WHERE link_id = ANY(%(links)s)
+), taken AS (
+    INSERT INTO acrel_link_live AS l (link_id, epoch, worker_id, online, peer)
+    SELECT n.link_id, nextval('acrel_link_epoch_seq'), %(worker)s, false, n.peer
+      FROM unnest(%(links)s::integer[], %(peers)s::text[]) AS n (link_id, peer)
+     ORDER BY n.link_id
+    ON CONFLICT (link_id) DO UPDATE
+       SET epoch = excluded.epoch, worker_id = excluded.worker_id, online = false,
+           peer = excluded.peer
+     WHERE l.worker_id IS NULL OR l.worker_id = excluded.worker_id
+        OR NOT EXISTS (SELECT 1 FROM acrel_link_worker w
+                        WHERE w.id = l.worker_id AND w.stopped_at IS NULL
+                          AND w.seen_at >= clock_timestamp() - %(alive)s * interval '1 s')
+    RETURNING link_id, epoch
+)
+SELECT taken.link_id, taken.epoch, old.worker_id FROM taken LEFT JOIN old USING (link_id)
 """
 # An attempt that an earlier connection left unfinished was not confirmed.
 INTERRUPTED = """
@@ -74,6 +94,7 @@ UPDATE acrel_link_live SET online = false, closed_at = clock_timestamp()
  WHERE worker_id = %s AND online
 """
 SEEN_EVERY = 6  # sweeps
+ALIVE_SECONDS = 30  # a process that did not write its row for so long is dead
 
 
 class Leases:
@@ -169,6 +190,42 @@ class Leases:
         """Write that a connection went while it was claimed."""
         now = self._context.clock.now()
         self._ended.append((line.link.id, epoch, line.seen_at, now))
+
+    async def acquire(self, links: list[LinkSpec]) -> dict[int, int]:
+        """Take those of these buses that no living process has; return their epochs."""
+        rows = await self._context.keeping.fetch(
+            ACQUIRE,
+            {
+                "links": [link.id for link in links],
+                "peers": [link.address for link in links],
+                "worker": self._context.worker_id,
+                "alive": ALIVE_SECONDS,
+            },
+        )
+        taken = {}
+        for link_id, epoch, worker in rows:
+            # a claim that is repeated would find only what it wrote itself
+            self._begun.setdefault(link_id, (worker, None, epoch))
+            taken[link_id] = (epoch, self._begun[link_id][0])
+        outputs = {
+            output.id: taken[link.id][1]
+            for link in links
+            if link.id in taken
+            for meter in link.meters
+            for output in meter.outputs
+        }
+        if outputs:
+            await self._context.keeping.fetch(INTERRUPTED, (list(outputs),))
+        foreign = [
+            output_id
+            for output_id, before in outputs.items()
+            if before not in (None, self._context.worker_id)
+        ]
+        if foreign:
+            await self._take_over(foreign)
+        for link_id in taken:
+            del self._begun[link_id]
+        return {link_id: epoch for link_id, (epoch, _) in taken.items()}
 
     async def _take_over(self, outputs: list[int]) -> None:
         """Read what another process did since this one started to outputs that are its own now."""

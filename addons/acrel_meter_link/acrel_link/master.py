@@ -55,6 +55,7 @@ class LinkSpec:
     """The suites of the channel sealed that it prefers, first one first; empty: the usual ones"""
     plain_allowed_at: datetime | None = None
     """When an operator last allowed the plain channel in its name"""
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ LIVE_COLUMNS = tuple(Live.__slots__)
 
 FINGERPRINT = """
 SELECT (SELECT coalesce(sum(hashtextextended(
-                   concat_ws('|', id, serial, active, channel, suites, plain_allowed_at), 0)), 0)
+                   concat_ws('|', id, serial, active, channel, suites, plain_allowed_at,
+                             address), 0)), 0)
           FROM acrel_link)
      , (SELECT coalesce(sum(hashtextextended(
                    concat_ws('|', id, link_id, slave_address, profile, active, role,
@@ -122,8 +124,8 @@ SELECT (SELECT coalesce(sum(hashtextextended(
           FROM acrel_output)
 """
 LINKS = """
-SELECT id, serial, channel, coalesce(suites, ''), plain_allowed_at FROM acrel_link
- WHERE active AND serial IS NOT NULL
+SELECT id, serial, channel, coalesce(suites, ''), plain_allowed_at, address
+  FROM acrel_link WHERE active AND serial IS NOT NULL
 """
 SECURED = "SELECT link_id, secured_at FROM acrel_link_live WHERE secured_at IS NOT NULL"
 METERS = """
@@ -200,9 +202,15 @@ class Master:
                 of_link.setdefault(link_id, []).append(spec)
         self.links = {
             serial: LinkSpec(
-                link_id, serial, channel, tuple(of_link.get(link_id, ())), _suites(suites), allowed
+                link_id,
+                serial,
+                channel,
+                tuple(of_link.get(link_id, ())),
+                _suites(suites),
+                allowed,
+                address,
             )
-            for link_id, serial, channel, suites, allowed in links
+            for link_id, serial, channel, suites, allowed, address in links
         }
         self.by_id = {link.id: link for link in self.links.values()}
         for link_id, secured_at in await self.keeping.fetch(SECURED):

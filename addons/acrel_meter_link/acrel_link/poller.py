@@ -37,6 +37,7 @@ class Poller:
 
     def start(self) -> None:
         """Poll soon, at a place that other meters that connect now do not have."""
+        self._context.polls.connected(self._unit)
         interval = min(self.interval, self._context.settings.poll_closed)
         rota, now = self._context.polls.rota, self._loop.time()
         self._arm(rota.first(self._unit.spec.id, interval, now), interval)
@@ -46,7 +47,7 @@ class Poller:
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-        self._context.polls.gone(self._unit.spec.id)
+        self._context.polls.gone(self._unit)
 
     def changed(self) -> None:
         """Set the time of the next poll anew, because an output changed."""

@@ -5,14 +5,20 @@ which rhythm it was heard. A row is written when one of them becomes another, no
 time that has passed is repeated every interval.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from .clock import Clock
 from .database import Database
 from .rhythm import Rhythm
 from .rota import Rota
+
+if TYPE_CHECKING:
+    from .unit import Unit
 
 LOAD = "SELECT meter_id, learned_seconds FROM acrel_meter_poll WHERE learned_seconds IS NOT NULL"
 # A meter that is archived or deleted meanwhile keeps no row.
@@ -41,6 +47,8 @@ class Polls:
     def __init__(self, clock: Clock, now: Callable[[], float]):
         self.rota = Rota()
         self._clock, self._now = clock, now
+        self.units: dict[int, Unit] = {}
+        """The meters that are connected now, by id."""
         self._plans: dict[int, _Plan] = {}
         self._rhythms: dict[int, Rhythm] = {}
         self._news: set[int] = set()
@@ -67,8 +75,16 @@ class Polls:
         if rhythm.news():
             self._news.add(meter_id)
 
-    def gone(self, meter_id: int) -> None:
+    def connected(self, unit: Unit) -> None:
+        """Take notice of a meter that is connected."""
+        self.units[unit.spec.id] = unit
+
+    def gone(self, unit: Unit) -> None:
         """Take notice that a meter is not connected any more: no poll is planned."""
+        meter_id = unit.spec.id
+        if self.units.get(meter_id) is not unit:
+            return
+        del self.units[meter_id]
         self.rota.forget(meter_id)
         plan = self._plans.get(meter_id)
         if plan is not None and plan.due_at is not None:

@@ -132,6 +132,7 @@ async def serving(
                 keeper.wake_ups,
                 keeper.claims,
                 keeper.sweeps,
+                keeper.moments.run,
                 context.key_desk.run,
             )
         ]

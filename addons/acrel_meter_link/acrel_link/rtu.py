@@ -120,12 +120,17 @@ def _check_reply(request: bytes, reply: Reply) -> None:
             raise RtuError(
                 f"Function {function:02X}H was asked, but {reply.function:02X}H was refused."
             )
-        reason = EXCEPTION_NAMES.get(reply.code, "it gives no known reason")
-        raise RefusedError(
-            f"The meter at slave address {slave} refused function {function:02X}H on register"
-            f" {request[2] << 8 | request[3]:04X}H: {reason} (exception {reply.code}).",
-            reply.code,
-        )
+        raise refused(request, reply.code)
+
+
+def refused(request: bytes, code: int) -> RefusedError:
+    """Return what a Modbus exception says of a request."""
+    reason = EXCEPTION_NAMES.get(code, "it gives no known reason")
+    return RefusedError(
+        f"The meter at slave address {request[0]} refused function {request[1]:02X}H on register"
+        f" {request[2] << 8 | request[3]:04X}H: {reason} (exception {code}).",
+        code,
+    )
 
 
 def answered_read(request: bytes, rtu: bytes) -> bytes:

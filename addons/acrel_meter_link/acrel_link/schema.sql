@@ -73,6 +73,29 @@ CREATE TABLE IF NOT EXISTS acrel_meter_snapshot (
 );
 CREATE INDEX IF NOT EXISTS acrel_meter_snapshot_received_at ON acrel_meter_snapshot USING brin (received_at);
 
+-- The energies that a meter froze at the end of a month, as it keeps them itself; written by the link process.
+CREATE TABLE IF NOT EXISTS acrel_meter_month (
+    meter_id integer NOT NULL,
+    month date NOT NULL,                -- its first day
+    frozen_at timestamp NOT NULL,       -- by the meter's clock, as UTC
+    frozen_clock timestamp NOT NULL,    -- the same as the meter tells it
+    received_at timestamp NOT NULL,
+    e_total bigint, e_forward bigint, e_reverse bigint,     -- 0.01 kWh, over the meter's life
+    eq_forward bigint, eq_reverse bigint,                   -- 0.01 kvarh
+    e_forward_sharp bigint, e_forward_peak bigint, e_forward_flat bigint, e_forward_valley bigint,
+    e_reverse_sharp bigint, e_reverse_peak bigint, e_reverse_flat bigint, e_reverse_valley bigint,
+    others jsonb NOT NULL,              -- all other registers of the row, raw, by name
+    register_before bigint, register_after bigint,          -- e_forward of our readings next to the freeze
+    PRIMARY KEY (meter_id, month)
+);
+
+-- Moments at which a meter shall be read besides its polls, written by Odoo and the engine only (acrel.meter._want_readings).
+CREATE TABLE IF NOT EXISTS acrel_read_at (
+    at timestamp NOT NULL,
+    meter_id integer NOT NULL,
+    PRIMARY KEY (at, meter_id)
+);
+
 -- Identity of an upload, kept 24 h in the transaction that stores it: the same upload twice is stored once.
 CREATE TABLE IF NOT EXISTS acrel_upload_seen (
     link_id integer NOT NULL,

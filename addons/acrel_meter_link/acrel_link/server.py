@@ -9,6 +9,7 @@ from .channels.listeners import Listener, listeners
 from .connection import Connection
 from .context import Context
 from .incidents import Subject
+from .lan_buses import Buses
 from .leases import Leases
 from .master import LinkSpec, OutputSpec
 from .output import Output
@@ -26,7 +27,8 @@ class Server:
 
     def __init__(self, context: Context):
         self.candidates = Candidates(context)
-        self.leases = Leases(context, lambda: self.online)
+        self.buses = Buses(self, context)
+        self.leases = Leases(context, lambda: [*self.online, *self.buses.lines])
         self.policy = Policy(context.master)
         self.listeners: list[Listener] = listeners(context, self)
         self._context = context
@@ -72,6 +74,7 @@ class Server:
             ticks += 1
             if ticks % REKEY_EVERY == 0:
                 self.rekey(self._proven)
+            self.buses.tick(now)
 
     @property
     def online(self) -> list[Connection]:
@@ -87,6 +90,7 @@ class Server:
 
     def close(self) -> None:
         """Close all connections."""
+        self.buses.close()
         for connection in list(self._peers):
             connection.cut("the link process stops")
 
@@ -219,11 +223,7 @@ class Server:
 
     def unit(self, meter_id: int) -> Unit | None:
         """Return a meter that is online here."""
-        for connection in self._online.values():
-            for unit in connection.units:
-                if unit.spec.id == meter_id:
-                    return unit
-        return None
+        return self._context.polls.units.get(meter_id)
 
     def sweep(self) -> None:
         """Look at every output again, whatever was missed."""
@@ -241,6 +241,7 @@ class Server:
                 connection.cut("its link may not use this channel any more")
             elif link != known:
                 connection.rebind(link)
+        self.buses.changed()
 
     def _wanted_changed(self, output_ids: list[int]) -> None:
         for output_id in output_ids:

@@ -11,6 +11,7 @@ from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from .lan_address import PRIVATE
 from .logs import FORMATTERS
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -196,6 +197,13 @@ SETTINGS = (
         "10",
         "seconds an online link has to prove itself against a newcomer of its serial",
     ),
+    _Setting(
+        "lan_networks",
+        _networks,
+        PRIVATE,
+        "networks in which meters are polled by Modbus, which encrypts nothing",
+    ),
+    _Setting("lan_timeout", _seconds, "2", "seconds a meter on a bus has to answer a request"),
     _Setting("feedback_time", _seconds, "2", "seconds a contactor has to follow its relay"),
     _Setting("retry_first", _seconds, "1", "seconds before an opening is tried again at first"),
     _Setting("retry_last", _seconds, "30", "seconds between tries of an opening in the end"),
@@ -236,6 +244,10 @@ class Settings(_Values):
     def shares(self, host: str) -> bool:
         """Tell whether many meters may stand behind this address."""
         return _within(host, self.shared)
+
+    def allows_lan(self, host: str) -> bool:
+        """Tell whether meters at this address may be polled."""
+        return _within(host, self.lan_networks)
 
 
 def _within(host: str, networks: tuple[Network, ...]) -> bool:

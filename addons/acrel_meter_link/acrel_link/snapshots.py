@@ -15,12 +15,11 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import rtu
 from .clock import to_datetime
 from .context import Context
 from .decoders import decode_clock, decode_moment
-from .errors import ProtocolError, RefusedError
-from .register_map import Block, RegisterMap
+from .errors import ProtocolError
+from .register_map import RegisterMap
 from .transparent import GoneError, NoAnswerError
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Snapshots:
         if kind == STATUS:
             registers: dict[str, Any] = {}
             for word in model.status:
-                data = await self._ask((word.register, 1))
+                data = await unit.read_patiently((word.register, 1))
                 if data is not None:
                     registers[word.name] = int.from_bytes(data, "big")
             unit.status.told(registers)
@@ -109,13 +108,13 @@ class Snapshots:
         today = self._context.clock.now().date()
         show = partial(plain, near=today, bcd=bool(unit.clock.bcd))
         for block in model.snapshots.get(kind, ()):
-            data = await self._ask(block)
+            data = await unit.read_patiently(block)
             if data is not None:
                 stored |= show(model.map, model.map.describe(block[0], data))
         if kind in model.history:
             history, rows = model.history[kind], []
             for row in range(history.rows):
-                parts = [await self._ask(block) for block in history.blocks(row)]
+                parts = [await unit.read_patiently(block) for block in history.blocks(row)]
                 if None not in parts:
                     rows.append(show(history.map, history.map.describe(0, b"".join(parts))))
             stored["rows"] = rows
@@ -123,21 +122,6 @@ class Snapshots:
             at = to_datetime(self._context.clock.stamp())
             meter = unit.spec.id
             self._context.writer.execute(INSERT, (meter, kind, at, json.dumps(stored), meter))
-
-    async def _ask(self, block: Block) -> bytes | None:
-        """Read a block after everything that is urgent; None where the meter does not have it."""
-        future = self._loop.create_future()
-
-        def done(data: bytes, error: Exception | None) -> None:
-            if future.done():
-                return
-            if error is None or isinstance(error, RefusedError):
-                future.set_result(data if error is None else None)
-            else:
-                future.set_exception(error)
-
-        self._unit.line.requests.submit(rtu.read_request(self._unit.spec.slave, *block), done)
-        return await future
 
 
 def plain(

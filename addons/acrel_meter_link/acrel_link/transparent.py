@@ -69,13 +69,14 @@ def _reply_shape(reply: bytes) -> bytes:
 
 
 class Requests:
-    """The requests of one connection, in order, urgent ones first."""
+    """The requests of one connection, in order, urgent ones first, patient ones last."""
 
     def __init__(self, send: Callable[[bytes, Warrant | None], None], timeout: float):
         self._send, self._timeout = send, timeout
         self._loop = asyncio.get_running_loop()
         self._urgent: deque[_Request] = deque()
         self._waiting: deque[_Request] = deque()
+        self._patient: deque[_Request] = deque()
         self._current: _Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._owed: dict[bytes, int] = {}
@@ -83,23 +84,29 @@ class Requests:
         self.missed = 0
 
     def submit(
-        self, frame: bytes, done: Done, urgent: bool = False, warrant: Warrant | None = None
+        self,
+        frame: bytes,
+        done: Done,
+        urgent: bool = False,
+        warrant: Warrant | None = None,
+        patient: bool = False,
     ) -> None:
         """Send a request as soon as those before it are answered or given up.
 
-        A write without a warrant gets one when it is sent.
+        A write without a warrant gets one when it is sent. A patient one waits for all others.
         """
         if self._closed:
             done(b"", GoneError("The connection is closed."))
             return
-        (self._urgent if urgent else self._waiting).append(_Request(frame, done, warrant))
+        queue = self._urgent if urgent else self._patient if patient else self._waiting
+        queue.append(_Request(frame, done, warrant))
         if self._current is None:
             self._next()
 
     async def ask(self, frame: bytes, warrant: Warrant | None = None) -> bytes:
         """Send an urgent request and return its answer."""
         future = self._loop.create_future()
-        self.submit(frame, partial(_resolve, future), urgent=True, warrant=warrant)
+        self.submit(frame, partial(resolve, future), urgent=True, warrant=warrant)
         return await future
 
     def replied(self, reply: bytes) -> bool:
@@ -132,12 +139,13 @@ class Requests:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        left = [*self._urgent, *self._waiting]
+        left = [*self._urgent, *self._waiting, *self._patient]
         if self._current is not None:
             left.insert(0, self._current)
             self._current = None
         self._urgent.clear()
         self._waiting.clear()
+        self._patient.clear()
         for request in left:
             request.done(b"", GoneError("The connection was closed."))
 
@@ -148,7 +156,7 @@ class Requests:
                 self._owed[shape] -= 1
 
     def _next(self) -> None:
-        queue = self._urgent or self._waiting
+        queue = self._urgent or self._waiting or self._patient
         if not queue or self._closed:
             return
         self._current = queue.popleft()
@@ -173,7 +181,8 @@ class Requests:
         self._finish(b"", NoAnswerError(f"The meter did not answer within {self._timeout:g} s."))
 
 
-def _resolve(future: asyncio.Future, answer: bytes, error: Exception | None) -> None:
+def resolve(future: asyncio.Future, answer: bytes, error: Exception | None) -> None:
+    """Give an answer, or what went wrong, to the one who waits for it."""
     if future.done():  # the asker was cancelled
         return
     if error is None:

@@ -13,6 +13,7 @@ from .errors import RefusedError, WriteRefusedError
 from .incidents import Subject
 from .master import MeterSpec
 from .meter_clock import MeterClock
+from .months import Months
 from .output import Output
 from .poller import Poller
 from .reading import POLL, Reading
@@ -38,6 +39,7 @@ class Unit:
         self.status = Status(spec.id, self.profile, context)
         self.clock = MeterClock(self, context)
         self.snapshots = Snapshots(self, context)
+        self._months = Months(self, context)
         self._blocks = self.profile.billing
         self._stopped = False
         self._may_have_fallen = True  # an event about it may be open from before
@@ -72,6 +74,7 @@ class Unit:
         self._stopped = True
         self._poller.stop()
         self.snapshots.stop()
+        self._months.stop()
         for output in self.outputs:
             if output.unit is self:
                 output.detach()
@@ -94,6 +97,8 @@ class Unit:
             return
         if error is not None:
             log.info("%s: meter %d did not answer a poll: %s", self.line, self.spec.id, error)
+        else:
+            self._months.look()
         if self._relays and any(output.busy or output.wanted for output in self.outputs):
             relays = partial(self._relays_polled, done, error is None)
             self.line.requests.submit(self._relays, relays)
@@ -107,6 +112,15 @@ class Unit:
             for output in self.outputs:
                 output.relay_read(self.relay_state(output.spec.number, data))
         done(answered or error is None)
+
+    def read_now(self) -> None:
+        """Read the billing registers out of turn."""
+        if not self._stopped:
+            self._read(self._blocks, self._read_out_of_turn, urgent=True)
+
+    def _read_out_of_turn(self, reading: Reading | None, error: Exception | None) -> None:
+        if error is not None and not self._stopped:
+            log.info("%s: meter %d was not read in time: %s", self.line, self.spec.id, error)
 
     # === Reading === #
 
@@ -165,6 +179,22 @@ class Unit:
                 future.set_exception(error)
 
         self._read(self._blocks, done, urgent=True)
+        return await future
+
+    async def read_patiently(self, block: Block) -> bytes | None:
+        """Read a block when nothing else is asked; None where the meter does not have it."""
+        future = self._loop.create_future()
+
+        def done(data: bytes, error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None or isinstance(error, RefusedError):
+                future.set_result(data if error is None else None)
+            else:
+                future.set_exception(error)
+
+        request = rtu.read_request(self.spec.slave, *block)
+        self.line.requests.submit(request, done, patient=True)
         return await future
 
     def arrived(self, reading: Reading) -> None:

@@ -10,6 +10,7 @@ from . import (
     link_worker,
     meter,
     meter_live,
+    meter_month,
     meter_poll,
     output,
     output_observed,

@@ -1,7 +1,10 @@
 """Connection identities."""
 
 from odoo import api, fields, models
+from odoo.exceptions import ValidationError
 from odoo.tools import SQL
+
+from ..acrel_link.lan_address import LAN_CHANNELS, is_private
 
 # A process that did not refresh its row for this long is dead; it does so every few seconds.
 WORKER_DEAD_SECONDS = 30
@@ -15,7 +18,7 @@ class AcrelLink(models.Model):
     _inherit = ["acrel.link.notify", "mail.thread"]
     _order = "name, id"
     _check_company_auto = True
-    _WAY = ("serial", "channel")
+    _WAY = ("serial", "channel", "address")
 
     name = fields.Char(required=True, tracking=True)
     serial = fields.Char(
@@ -23,18 +26,29 @@ class AcrelLink(models.Model):
         copy=False,
         tracking=True,
         help="Serial number that the wireless module sends when it registers: 1 to 20 letters or "
-        "digits, as printed on the meter.",
+        "digits, as printed on the meter. Of a bus: that of its serial server.",
     )
     active = fields.Boolean(
         default=True,
         help="An archived link is refused, as if its serial number were unknown.",
     )
     channel = fields.Selection(
-        [("plain", "Plain (private network only)")],
+        [
+            ("plain", "Plain (private network only)"),
+            ("modbus_tcp", "Modbus TCP (private network only)"),
+            ("modbus_rtu_tcp", "Modbus RTU over TCP (private network only)"),
+        ],
         required=True,
         default="plain",
         help="How the connection is protected. Plain frames carry neither key nor cipher: only "
-        "for loopback and for addresses that the link process lists.",
+        "for loopback and for addresses that the link process lists. With Modbus the link process "
+        "connects to a serial server and asks the meters on its bus.",
+    )
+    address = fields.Char(
+        copy=False,
+        tracking=True,
+        help="IP address and port of the serial server, such as 192.168.1.50:502. Modbus encrypts "
+        "nothing and knows nobody: only in a private network that no stranger reaches.",
     )
     company_id = fields.Many2one(
         "res.company", required=True, index=True, default=lambda self: self.env.company
@@ -70,6 +84,33 @@ class AcrelLink(models.Model):
         "CHECK (serial ~ '^[0-9A-Za-z]{1,20}$')",
         "A serial number has 1 to 20 letters or digits and nothing else.",
     )
+
+    _address_unique = models.UniqueIndex(
+        "(address) WHERE active AND address IS NOT NULL",
+        "Another link polls this address already: all meters on one bus stand behind one link.",
+    )
+
+    @api.constrains("channel", "address")
+    def _check_address(self):
+        """A bus has an address of the private network, and nothing else has one."""
+        for link in self:
+            if link.channel not in LAN_CHANNELS:
+                if link.address:
+                    raise ValidationError(
+                        self.env._(
+                            "Link %(link)s has an address, but its module connects by itself. "
+                            "Remove the address, or choose Modbus.",
+                            link=link.display_name,
+                        )
+                    )
+            elif not is_private(link.address or ""):
+                raise ValidationError(
+                    self.env._(
+                        "Link %(link)s needs the address of its serial server: an IP address of a "
+                        "private network and a port, such as 192.168.1.50:502.",
+                        link=link.display_name,
+                    )
+                )
 
     def _outputs_behind(self):
         """Override to return the outputs of the meters behind these links."""

@@ -199,6 +199,14 @@ class AcrelMeter(models.Model):
         action["domain"] = [("meter_id", "=", self.id)]
         return action
 
+    def action_months(self):
+        """Open the months that the meter kept."""
+        self.ensure_one()
+        name = "acrel_meter_link.action_meter_month"
+        action = self.env["ir.actions.act_window"]._for_xml_id(name)
+        action["domain"] = [("meter_id", "=", self.id)]
+        return action
+
     def action_events(self):
         """Open the events of the meter."""
         self.ensure_one()

@@ -1,5 +1,7 @@
 """How a meter is polled and heard."""
 
+from datetime import UTC
+
 from odoo import api, fields, models
 from odoo.tools import SQL
 
@@ -62,3 +64,21 @@ class AcrelMeter(models.Model):
             meter.next_poll_at = meter.online and row.get("due_at")
             meter.learned_interval = round(row.get("learned_seconds") or 0)
             meter.silent_after = int(row.get("patience") or 0)
+
+    def _want_readings(self, moments):
+        """Have these meters read at some moments, besides their polls.
+
+        What was wanted before stays. For those who need a register just then, such as where a
+        price changes.
+
+        :param moments: naive UTC, or aware
+        """
+        rows = [
+            (moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment, meter_id)
+            for moment in moments
+            for meter_id in self.ids
+        ]
+        if rows:
+            self.env.cr.execute_values(
+                "INSERT INTO acrel_read_at (at, meter_id) VALUES %s ON CONFLICT DO NOTHING", rows
+            )

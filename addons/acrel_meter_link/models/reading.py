@@ -21,12 +21,15 @@ SHORT_LIVED = (
     ("acrel_reading_quarantine", "received_at", "90 days"),
     ("acrel_meter_snapshot", "received_at", "31 days"),
     ("acrel_link_worker", "seen_at", "30 days"),
+    ("acrel_read_at", "at", "1 day"),
 )
 # Table without a foreign key, since the link process writes it; its key; whose rows they are.
 OWNED = (
     ("acrel_meter_live", "meter_id", "acrel_meter"),
     ("acrel_meter_snapshot", "meter_id", "acrel_meter"),
     ("acrel_meter_poll", "meter_id", "acrel_meter"),
+    ("acrel_read_at", "meter_id", "acrel_meter"),
+    ("acrel_meter_month", "meter_id", "acrel_meter"),
     ("acrel_engine_meter_mark", "meter_id", "acrel_meter"),
     ("acrel_link_live", "link_id", "acrel_link"),
     ("acrel_output_wanted", "output_id", "acrel_output"),

@@ -6,9 +6,12 @@ READ, ADD, CHANGE, DELETE = "SELECT", "INSERT", "UPDATE", "DELETE"
 STREAM = {READ, ADD}
 STATE = {READ, ADD, CHANGE}
 EXPECTED_TABLES = {
+    "acrel_schema_version": {READ},
     "acrel_output_wanted": {READ},
+    "acrel_read_at": {READ},
     "acrel_reading_raw": STREAM,
     "acrel_meter_snapshot": STREAM,
+    "acrel_meter_month": STREAM,
     "acrel_upload_seen": STREAM,
     "acrel_reading_quarantine": STREAM,
     "acrel_meter_live": STATE,
@@ -32,7 +35,10 @@ EVENT = {"meter_id", "link_id", "output_id", "kind", "severity", "begin_at", "en
 CANDIDATE = {"serial", "iccid", "peer", "first_seen_at", "last_seen_at", "attempts"}
 EXPECTED_COLUMNS = {
     "acrel_link": {
-        READ: {"id", "serial", "active", "channel", "company_id", "suites", "plain_allowed_at"}
+        READ: {
+            *("id", "serial", "active", "channel", "address", "company_id"),
+            *("suites", "plain_allowed_at"),
+        }
     },
     "acrel_meter": {
         READ: {

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from acrel_link import rtu
 from acrel_link.clock import Clock
 from acrel_link.crc import seal
+from acrel_link.freezes import Newest
 from acrel_link.master import MeterSpec
 from acrel_link.polls import Polls
 from acrel_link.profiles import profile
@@ -22,6 +24,7 @@ from acrel_link.unit import Unit
 from .virtual_loop import VirtualLoop
 
 HOUR = 3600.0
+BILLING_ONLY = replace(profile("adw300"), snapshots={}, history={}, status=())
 
 
 class Site:
@@ -40,11 +43,16 @@ class Site:
             ),
             clock=self.clock,
             polls=Polls(self.clock, loop.time),
+            newest_months=Newest(),
+            keeping=SimpleNamespace(fetch=self._fetch),
             writer=SimpleNamespace(add=self._add),
             incidents=SimpleNamespace(begin=self._unexpected, end=lambda *_: None),
             master=SimpleNamespace(registers={}),
         )
         self.units: dict[int, Unit] = {}
+
+    async def _fetch(self, sql, arguments):
+        return []
 
     def _add(self, readings):
         self.stored.update(reading.meter_id for reading in readings)
@@ -58,9 +66,7 @@ class Site:
         line.requests = Requests(
             partial(self._sent, line, device, meter_id), self.context.settings.request_timeout
         )
-        unit = Unit(
-            line, MeterSpec(meter_id, 1, profile("adw300"), **spec), list(outputs), self.context
-        )
+        unit = Unit(line, MeterSpec(meter_id, 1, BILLING_ONLY, **spec), list(outputs), self.context)
         self.units[meter_id] = unit
         unit.start()
         unit.snapshots.stop()  # polls alone are tried here
@@ -106,7 +112,7 @@ class Contactor:
         self.busy = False
         self.wanted = self.unit = None
         self.spec = SimpleNamespace(number=1)
-        self.relay_read = self.arrived = lambda _: None
+        self.relay_read = self.arrived = lambda *_: None
 
     def attach(self, unit):
         self.unit = unit

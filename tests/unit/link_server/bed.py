@@ -23,7 +23,8 @@ DEADLINE = 45.0
 # The columns of Odoo's tables that docs/architecture.md makes the contract.
 ORM_TABLES = """
 CREATE TABLE acrel_link (id serial PRIMARY KEY, serial varchar UNIQUE, active boolean,
-    channel varchar, company_id integer, suites varchar, plain_allowed_at timestamp);
+    channel varchar, address varchar, company_id integer, suites varchar,
+    plain_allowed_at timestamp);
 CREATE TABLE acrel_meter (id serial PRIMARY KEY, link_id integer REFERENCES acrel_link,
     slave_address integer, profile varchar, active boolean, serial varchar,
     role varchar NOT NULL DEFAULT 'load', poll_seconds integer);
@@ -117,12 +118,15 @@ class Bed:
         feedback: int = 1,
         profile: str = "adw300",
         channel: str = "plain",
+        address: str | None = None,
     ) -> tuple:
         """Make a link with meters and outputs; return ids (link, meter, output) of the first."""
         link = self.one(
-            "INSERT INTO acrel_link (serial, active, channel) VALUES (%s, true, %s) RETURNING id",
+            "INSERT INTO acrel_link (serial, active, channel, address) VALUES (%s, true, %s, %s)"
+            " RETURNING id",
             serial,
             channel,
+            address,
         )
         meters, made = [], []
         for slave in slaves:
@@ -206,6 +210,7 @@ class Bed:
             "register_timeout": 1,
             "frame_timeout": 1,
             "request_timeout": 0.5,
+            "lan_timeout": 0.3,
             "probe_timeout": 1,
             "feedback_time": 0.5,
             "retry_first": 0.1,

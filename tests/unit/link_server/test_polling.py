@@ -139,3 +139,57 @@ async def test_polls_of_many_meters_spread_over_the_interval(bed):
     )
     # one round takes most of the interval, as it would not if all were asked at once
     assert rows[-1][0] - rows[0][0] > 1
+
+
+def polls(bed, meter) -> int:
+    return bed.one(
+        "SELECT count(*) FROM acrel_reading_raw WHERE source = 144 AND meter_id = %s", meter
+    )
+
+
+def want_readings(bed, *moments):
+    for meter, seconds in moments:
+        bed.admin.execute(
+            "INSERT INTO acrel_read_at (at, meter_id)"
+            " VALUES (clock_timestamp() + %s * interval '1 s', %s)",
+            [seconds, meter],
+        )
+
+
+async def test_a_meter_is_read_at_the_moments_that_are_wanted(bed):
+    _, first, _ = bed.add_link(SERIAL, outputs=())
+    _, second, _ = bed.add_link(str(int(SERIAL) + 1), outputs=())
+    want_readings(bed, (first, -3600), (first, 2), (first, 3.5), (second, 86400))
+    slow = {"poll_idle": 3600, "poll_closed": 0.1, "sweep": 0.1}
+    async with bed.link(**slow) as link, bed.fleet(link, count=2, interval=3600):
+        await until(lambda: polls(bed, first) == 3, "its first poll and two moments")
+        await until(lambda: polls(bed, second) == 1, "the other's first poll")
+    late = bed.all(
+        "SELECT extract(epoch FROM r.received_at - max(w.at))"
+        "  FROM acrel_reading_raw r JOIN acrel_read_at w"
+        "    ON w.meter_id = r.meter_id AND w.at <= r.received_at"
+        " WHERE r.source = 144 AND r.meter_id = %s"
+        " GROUP BY r.received_at ORDER BY r.received_at OFFSET 1",
+        first,
+    )
+    assert all(seconds < 1.5 for (seconds,) in late), late
+
+
+async def test_a_wanted_moment_is_read_while_the_database_is_away(bed, cluster):
+    _, meter, _ = bed.add_link(SERIAL, outputs=())
+    want_readings(bed, (meter, 4))
+    slow = {"poll_idle": 3600, "poll_closed": 0.1, "sweep": 0.1}
+    async with bed.link(**slow) as link, bed.fleet(link, interval=3600):
+        await until(lambda: polls(bed, meter) == 1, "its first poll")
+        await until(lambda: link.keeper.moments._wanted, "the moment is known")
+        at = bed.one("SELECT at FROM acrel_read_at")
+        bed.admin.close()
+        cluster.stop()
+        try:
+            await until(lambda: link.context.clock.now() > at, "the moment passes")
+            await until(lambda: link.context.writer.pending, "its reading waits")
+        finally:
+            cluster.start()
+        await until(lambda: polls(bed, meter) == 2, "it is stored")
+    received = bed.one("SELECT max(received_at) FROM acrel_reading_raw")
+    assert 0 <= (received - at).total_seconds() < 1.5

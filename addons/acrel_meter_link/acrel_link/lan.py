@@ -1,0 +1,211 @@
+"""One bus of LAN meters that this process polls: connected, lost and connected again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from .context import Context
+from .database import AWAY, Backoff
+from .incidents import Subject
+from .lan_address import split_address
+from .lan_requests import LanRequests, connect
+from .line import owns, units_of
+from .master import LinkSpec
+from .rota import own_place
+from .unit import Unit
+
+if TYPE_CHECKING:
+    from .server import Server
+
+log = logging.getLogger(__name__)
+
+MISSED_LIMIT = 3  # unanswered requests in a row, of whatever meters, that end a connection
+STANDSTILL = 10.0  # s without a tick: the process stood still and may have lost its lease
+PAUSE = 1.0  # s between tries to ask the database for the lease
+
+ONLINE = """
+UPDATE acrel_link_live SET online = true, connected_at = %s, seen_at = %s, closed_at = NULL
+ WHERE link_id = %s AND epoch = %s
+"""
+OFFLINE = """
+UPDATE acrel_link_live SET online = false, closed_at = %s
+ WHERE link_id = %s AND epoch = %s
+"""
+
+
+class LanLine:
+    """A bus under this process's lease; its meters are reached while it is connected."""
+
+    entrusted = None  # no meter agent is behind it
+
+    def __init__(self, server: Server, context: Context, link: LinkSpec, epoch: int):
+        self.link, self.epoch = link, epoch
+        self.closed = False
+        self.requests: LanRequests | None = None
+        self._server, self._context = server, context
+        self._loop = asyncio.get_running_loop()
+        self._units: dict[int, Unit] = {}
+        self._client = None
+        self._answered = False  # on the present connection
+        self._answered_at = context.clock.now()
+        self._lost = asyncio.Event()
+        self._ticked = self._loop.time()
+        self._doubted = False
+        settings = context.settings
+        self._backoff = Backoff(settings.retry_first, settings.retry_last)
+        self._task = self._loop.create_task(self._run())
+
+    def __str__(self):
+        return f"{self.link.serial} at {self.link.address}"
+
+    @property
+    def seen_at(self) -> datetime:
+        """When a meter answered last."""
+        return self._answered_at
+
+    @property
+    def units(self) -> Iterable[Unit]:
+        """The meters on it, while it is connected."""
+        return self._units.values()
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(link=self.link.id)
+
+    # === Its life === #
+
+    async def _run(self) -> None:
+        # buses of one site do not all come back in the same moment
+        await asyncio.sleep(own_place(self.link.id) * self._context.settings.retry_first)
+        while True:
+            try:
+                problem = await self._serve()
+            except Exception:
+                # a mistake of ours must not keep its contactors closed: it is tried again
+                log.exception("%s", self)
+                problem = "The link process made a mistake, see its log."
+            self._let_go()
+            self._context.incidents.begin(
+                "bus_unreachable", self._subject, f"{self.link.address}: {problem}"
+            )
+            await asyncio.sleep(self._backoff.next())
+
+    async def _serve(self) -> str:
+        """Connect and poll the meters; return what ended it."""
+        settings = self._context.settings
+        self._lost.clear()
+        self._answered = False
+        host, _ = split_address(self.link.address)
+        if not settings.allows_lan(host):
+            return "The address is in no network of ACREL_LINK_LAN_NETWORKS."
+        if not await self._allowed():
+            return "The lease is lost."
+        self._client = await connect(
+            self.link.channel, self.link.address, settings.lan_timeout, self._told
+        )
+        if self._client is None:
+            return "It takes no connection."
+        self.requests = LanRequests(self._client, settings.lan_timeout, self._allowed)
+        self.requests.on_answer, self.requests.on_miss = self._heard, self._missed
+        log.info("%s: connected.", self)
+        self.bind(self.link)
+        await self._lost.wait()
+        return "No meter answers any more, or the connection was cut."
+
+    def _told(self, connected: bool) -> None:
+        if not connected:
+            self._lost.set()
+
+    def _heard(self) -> None:
+        self._answered_at = self._context.clock.now()
+        if not self._answered:
+            self._answered = True
+            self._backoff.reset()
+            self._context.incidents.end("bus_unreachable", self._subject)
+            now = self._answered_at
+            self._show(ONLINE, (now, now))
+
+    def _show(self, sql: str, times: tuple[datetime, ...]) -> None:
+        """Write whether the bus is connected; of what waits for PostgreSQL only the last counts."""
+        self._context.writer.execute(
+            sql,
+            (*times, self.link.id, self.epoch),
+            urgent=True,
+            newest=("bus", self.link.id),
+        )
+
+    def _missed(self) -> None:
+        if self.requests.missed >= MISSED_LIMIT:
+            self._lost.set()
+
+    def _let_go(self) -> None:
+        """Let go of the connection and of the meters on it."""
+        for unit in self._units.values():
+            unit.stop()
+        self._units = {}
+        if self.requests is not None:
+            self.requests.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+            log.info("%s: closed.", self)
+        if self._answered:
+            self._answered = False
+            now = self._context.clock.now()
+            self._show(OFFLINE, (now,))
+
+    def bind(self, link: LinkSpec) -> None:
+        """Take the meters that are on the bus now."""
+        for unit in self._units.values():
+            unit.stop()
+        self.link = link
+        self._units = {}
+        if self._client is not None:
+            self._units = units_of(self, link, self._server, self._context)
+            for unit in self._units.values():
+                unit.start()
+
+    def cut(self, reason: str) -> None:
+        """End for good."""
+        if not self.closed:
+            log.info("%s: ended, %s.", self, reason)
+            self.closed = True
+            self._task.cancel()
+            self._let_go()
+
+    # === Its lease === #
+
+    def tick(self, now: float) -> None:
+        """Take notice that the process runs; called about once a second."""
+        if now - self._ticked > STANDSTILL:
+            self._doubted = True
+        self._ticked = now
+
+    async def _allowed(self) -> bool:
+        """Tell whether a request may be sent: after a standstill the lease is asked for first.
+
+        A process that merely cannot reach PostgreSQL goes on, so that its guards hold.
+        """
+        if self._loop.time() - self._ticked > STANDSTILL:
+            self._doubted = True
+        while self._doubted and not self.closed:
+            try:
+                await self.check_epoch()
+                self._doubted = False
+            except AWAY as error:
+                log.warning("%s: nothing is sent until its lease is sure: %s", self, error)
+                await asyncio.sleep(PAUSE)
+        return not self.closed
+
+    def lost_epoch(self) -> None:
+        """Another process owns the bus now: this one sends nothing any more."""
+        self.cut("another process has taken over its link")
+
+    async def check_epoch(self) -> None:
+        """Ask the database whether this process still owns the bus."""
+        if not await owns(self, self._context):
+            self.lost_epoch()
