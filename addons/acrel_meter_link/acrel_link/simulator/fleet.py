@@ -3,10 +3,13 @@
 import asyncio
 import time
 
+from pymodbus.server import ModbusTcpServer
+
 from ..profiles import profile
 from .client import Client
 from .device import COUNT, Device
 from .memory import Kept, load, save
+from .modbus import serve_tcp
 from .options import Options
 from .proofs import Proofs
 
@@ -46,6 +49,7 @@ class Fleet:
             lines = self._proofs.lines(serial)
             self.clients[serial] = Client(serial, place, device, options, before.sequence, lines)
         self._tasks: list[asyncio.Task] = []
+        self._bus: ModbusTcpServer | None = None
 
     def _start_register(self, number: int) -> int:
         if self.options.start_register is not None:
@@ -53,7 +57,11 @@ class Fleet:
         return 10_000 + (self.options.seed * 7919 + number * 104_729) % 1_000_000
 
     async def __aenter__(self) -> "Fleet":
-        self._tasks = [asyncio.create_task(client.run()) for client in self.clients.values()]
+        if self.options.modbus is not None:
+            devices = {slave: one.device for slave, one in enumerate(self.clients.values(), 1)}
+            self._bus = await serve_tcp(devices, *self.options.modbus)
+        else:
+            self._tasks = [asyncio.create_task(client.run()) for client in self.clients.values()]
         if self.options.state:
             self._tasks.append(asyncio.create_task(self._keep()))
         return self
@@ -64,6 +72,8 @@ class Fleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for client in self.clients.values():
             await client.gone()
+        if self._bus is not None:
+            await self._bus.shutdown()
         self._save()
 
     async def _keep(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..profiles import names
+from ..rtu import MAX_SLAVE
 
 MOST = 20_000
 CHANNELS = ("plain", "tls", "sealed")
@@ -37,6 +38,7 @@ class Options:
     retry: float = 5.0
     profile: str = "adw300_nb"
     start_register: int | None = None
+    modbus: tuple[str, int] | None = None
     control: int | None = None
     state: Path | None = None
     paused: bool = False
@@ -61,6 +63,10 @@ class Options:
             (
                 f"--start-register must be 0 to 4294967295, not {self.start_register}",
                 self.start_register is not None and not 0 <= self.start_register < 2**32,
+            ),
+            (
+                f"--count must be 1 to {MAX_SLAVE} on a Modbus bus, not {self.count}",
+                self.modbus is not None and self.count > MAX_SLAVE,
             ),
         ):
             if wrong:
@@ -126,6 +132,12 @@ def parse(arguments: Sequence[str], prog: str) -> Options:
     add("--retry", type=float, default=default.retry, help="s to wait for an acknowledgement")
     add("--profile", choices=names(), default=default.profile, help="model of the meters")
     add("--start-register", type=int, help="energy at the start, in 0.01 kWh; default: by seed")
+    add(
+        "--modbus",
+        type=_address,
+        metavar="HOST:PORT",
+        help="call nobody: be slaves 1, 2, … of a Modbus TCP device that listens there",
+    )
     add("--control", type=_port, metavar="PORT", help="listen on 127.0.0.1 for commands; 0: any")
     add("--state", type=Path, metavar="FILE", help="keep registers there, over a restart")
     add("--paused", action="store_true", help="upload nothing until `pause` is lifted")

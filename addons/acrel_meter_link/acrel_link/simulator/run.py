@@ -27,8 +27,8 @@ async def simulate(options: Options) -> None:
         server = await serve_control(fleet, options.control)
         log.info("Commands are taken on 127.0.0.1:%d", server.sockets[0].getsockname()[1])
     serials = fleet.serials()
-    log.info("%d meters, %s to %s, call %s:%d", len(serials), serials[0], serials[-1],
-             *options.connect)  # fmt: skip
+    does, where = ("call", options.connect) if options.modbus is None else ("are", options.modbus)
+    log.info("%d meters, %s to %s, %s %s:%d", len(serials), serials[0], serials[-1], does, *where)
     async with fleet:
         await stop.wait()
     if server is not None:
@@ -56,6 +56,6 @@ def main(arguments: Sequence[str], prog: str) -> int:
             print(error, file=sys.stderr)
             return WRONG_OPTIONS
         except OSError as error:
-            print(f"The control port or the state file cannot be used: {error}.", file=sys.stderr)
+            print(f"A port or the state file cannot be used: {error}.", file=sys.stderr)
             return WRONG_OPTIONS
     return 0
