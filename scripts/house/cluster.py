@@ -56,6 +56,9 @@ class Cluster:
     def start(self) -> None:
         """Start the server and wait until it answers; one left over by a killed start is ended."""
         self.make()
+        if self.child:
+            self.child.stop()  # it died; what it left behind goes too, or holds the shared memory
+            self.child = None
         if self.alive():
             self.run_tool("pg_ctl", "stop", "-D", self.place.data, "-m", "fast", "-w")
         self.child = Child(

@@ -111,10 +111,19 @@ class Server:
             connection.execute(statement.format(sql.Identifier(old), sql.Identifier(new)))
 
     def clone(self, template: str, database: str) -> None:
-        """Copy a database on which nobody works."""
+        """Copy a database on which nobody works.
+
+        From version 15 PostgreSQL copies through its log by default. A sequence copied so does not
+        log its next 32 values, and a server that is killed then gives them out twice; the older
+        way, which ends in a checkpoint, does not have that fault.
+        """
         with self.connect() as connection:
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-            connection.execute(statement.format(sql.Identifier(database), sql.Identifier(template)))
+            statement = "CREATE DATABASE {} TEMPLATE {}"
+            if connection.info.server_version >= 150000:
+                statement += " STRATEGY file_copy"
+            connection.execute(
+                sql.SQL(statement).format(sql.Identifier(database), sql.Identifier(template))
+            )
 
 
 def of_cluster(cluster: Cluster) -> Server:

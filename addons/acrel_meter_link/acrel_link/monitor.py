@@ -59,12 +59,17 @@ class Numbers(Collector):
         """Read everything now."""
         context, writer = self._context, self._context.writer
         counters = context.counters
+        spool_bytes, spool_records, oldest = writer.spooled
+        age = (context.clock.now() - oldest).total_seconds() if oldest else 0
         for name, text, value in (
             ("connections", "Open connections.", counters.connections),
             ("links_online", "Links whose identity is proven.", self._online()),
             ("pending_rows", "Readings and statements not committed yet.", writer.pending),
             ("commit_lag_seconds", "Longest wait for a commit lately.", writer.lag_ms / 1000),
             ("database_up", "1 while PostgreSQL answers.", int(database_answers(context))),
+            ("spool_bytes", "Bytes on disk that wait for PostgreSQL.", spool_bytes),
+            ("spool_records", "Readings and events that wait there.", spool_records),
+            ("spool_oldest_seconds", "Age of the oldest of them.", age),
             ("schema_version", "Form of the tables this process works on.", SCHEMA_VERSION),
         ):
             yield GaugeMetricFamily(f"acrel_link_{name}", text, value=value)

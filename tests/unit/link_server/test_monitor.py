@@ -65,6 +65,7 @@ async def test_numbers_are_those_of_the_database(bed, running):
         assert told["acrel_link_connections",] == 1
         assert told["acrel_link_links_online",] == 1
         assert told["acrel_link_database_up",] == 1
+        assert told["acrel_link_spool_records",] == 0
         before = told["acrel_link_readings_stored_total",]
         assert 0 < before <= bed.readings()
         await until(lambda: bed.readings() > before, "more of them")
