@@ -182,14 +182,17 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self.abuse(str(error), error.kind, error.link_id)
 
+    def _may_send(self) -> bool:
+        return not self.closed and self._server.still_owns()
+
     def write(self, data: bytes) -> None:
         """Send what the channel itself has to say."""
-        if not self.closed:
+        if self._may_send():
             self._transport.write(data)
 
     def send(self, command: int, body: bytes = b"") -> None:
         """Send a frame that changes nothing in the meter."""
-        if not self.closed:
+        if self._may_send():
             self._transport.write(self.channel.frame(command, body))
 
     async def order(self, command: int, body: bytes) -> bytes:
@@ -198,7 +201,7 @@ class Connection(asyncio.Protocol):
         Raise `NoAnswerError` when it does not in time, `GoneError` when the connection ends.
         """
         future = self._loop.create_future()
-        if self.closed or command in self.ordered:
+        if not self._may_send() or command in self.ordered:
             raise GoneError("The connection is closed, or waits for such an answer already.")
         self.ordered[command] = future
         warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
@@ -213,13 +216,13 @@ class Connection(asyncio.Protocol):
 
     def _instruct(self, command: int, body: bytes) -> None:
         """Send a command that is carried out in time or never."""
-        if not self.closed:
+        if self._may_send():
             warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
             self._transport.write(self.channel.guarded(command, body, *warrant))
 
     def _request(self, request: bytes, warrant: Warrant | None) -> None:
         """Send a Modbus request; a write goes as one that is carried out in time or never."""
-        if self.closed:
+        if not self._may_send():
             return
         if request[1] == rtu.READ:
             sent = self.channel.frame(commands.TRANSPARENT, request)

@@ -32,6 +32,13 @@ class Vitals:
     swept: float = field(default_factory=monotonic)
     """When the database last answered a sweep."""
 
+    def stood_still(self, lease: float) -> bool:
+        """Tell whether the process did not run for longer than it may own its links unseen.
+
+        Another one may own them by now, so nothing may be sent any more on what is open.
+        """
+        return monotonic() - self.ticked > lease
+
 
 @dataclass
 class Context:

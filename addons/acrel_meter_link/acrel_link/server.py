@@ -66,6 +66,7 @@ class Server:
         while True:
             await asyncio.sleep(TICK)
             now = loop.time()
+            self.still_owns()
             self._context.vitals.ticked = monotonic()
             for connection in list(self._peers):
                 connection.tick(now)
@@ -75,6 +76,22 @@ class Server:
             if ticks % REKEY_EVERY == 0:
                 self.rekey(self._proven)
             self.buses.tick(now)
+
+    def still_owns(self) -> bool:
+        """Give up every connection after this process stood still for longer than its lease.
+
+        What was frozen, or starved, does not know whose its links are: they register anew.
+        """
+        if not self._context.vitals.stood_still(self._context.settings.lease):
+            return True
+        log.error(
+            "This process stood still for more than %g s: its connections are closed, since "
+            "another one may own their links.",
+            self._context.settings.lease,
+        )
+        for connection in list(self._peers):
+            connection.cut("this process stood still for longer than its lease")
+        return False
 
     @property
     def online(self) -> list[Connection]:

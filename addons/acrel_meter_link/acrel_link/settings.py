@@ -187,6 +187,7 @@ SETTINGS = (
     _Setting("sweep", _seconds, "5", "seconds between looks at what may have been missed"),
     _Setting("handshake_timeout", _seconds, "30", "seconds a peer has to prove its link"),
     _Setting("session_timeout", _long, "90000", "seconds until a secured link must prove again"),
+    _Setting("lease", _seconds, "15", "seconds a process may stand still and keep its links"),
     _Setting("register_timeout", _seconds, "10", "seconds a peer has to register"),
     _Setting("frame_timeout", _seconds, "10", "seconds a begun frame has to be completed"),
     _Setting("idle_timeout", _seconds, "900", "seconds of silence after which a link is closed"),
