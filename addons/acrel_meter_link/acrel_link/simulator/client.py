@@ -8,12 +8,12 @@ from collections.abc import Callable
 from .. import commands, rtu
 from ..crc import seal
 from ..errors import ProtocolError
-from ..profiles import BILLING_COLUMN, RAW, SEQUENCE
-from ..uploads import build_blocks
+from ..profiles import BILLING_COLUMN
 from ..writes import FRAMES
 from .device import LOCAL, NS, Device
 from .lines import Line, LineError, PlainLine
 from .options import Options
+from .upload import Uploads
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Client:
         self.paused = options.paused  # it uploads nothing new
         self.connections = 0
         self.configured: list[tuple[int, bytes]] = []  # commands 82, 87 and 88
+        self.uploads = Uploads(serial, device)
         self.sequence = sequence  # of the last upload; goes on over a restart
         self.lines = lines  # makes the way of frames of a new connection
         self.unacknowledged: bytes | None = (
@@ -156,6 +157,7 @@ class _Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._due = self._begun = False
+        self._sent_at = 0.0
         self.closed = asyncio.Event()
         self.registered_once = False
 
@@ -328,21 +330,10 @@ class _Session(asyncio.Protocol):
             return
         if self._client.paused:
             return
-        now, device, client = time.time_ns(), self._device, self._client
-        zero = device.faults.zero_register is not None and device.faults.take("zero_register")
-        model = device.profile
-        rules = list({rule.id: rule for rule in reversed(model.uploads)}.values())[::-1]
-        blocks = []
-        for rule, data in zip(
-            rules, device.upload_blocks(now, rules, shown_zero=zero), strict=True
-        ):
-            if rule.kind == SEQUENCE:
-                client.sequence = (client.sequence + 1) % 0x10000
-                data = client.sequence.to_bytes(2, "big")
-            reply = data if rule.kind == RAW else seal(bytes((1, rtu.READ, len(data))) + data)
-            blocks.append((rule.id, reply))
-        serial = client.serial if model.upload_serial else None
-        client.unacknowledged = build_blocks(serial, blocks)
+        now, client, faults = time.time_ns(), self._client, self._device.faults
+        zero = faults.zero_register is not None and faults.take("zero_register")
+        client.sequence = (client.sequence + 1) % 0x10000
+        client.unacknowledged = client.uploads.body(now, client.sequence, zero)
         client.uploads_sent += 1
         self._transmit()
 
@@ -351,7 +342,20 @@ class _Session(asyncio.Protocol):
         self._send(commands.UPLOAD, body)
         if self._device.faults.duplicate is not None:
             self._send(commands.UPLOAD, body)
-        self._later("retry", self._options.retry, self._transmit)
+        self._sent_at = self._loop.time()
+        if "retry" not in self._timers:
+            self._timers["retry"] = self._loop.call_later(self._options.retry, self._retry)
+
+    def _retry(self) -> None:
+        """Send an upload again that was not acknowledged in time; one timer for all of them."""
+        del self._timers["retry"]
+        if self._client.unacknowledged is None:
+            return
+        left = self._sent_at + self._options.retry - self._loop.time()
+        if left > 0:
+            self._timers["retry"] = self._loop.call_later(left, self._retry)
+        else:
+            self._transmit()
 
     def _upload_acknowledged(self) -> None:
         client = self._client
@@ -359,7 +363,6 @@ class _Session(asyncio.Protocol):
             return
         client.unacknowledged = None
         client.uploads_acknowledged += 1
-        self._timers.pop("retry").cancel()
         if self._due or not self._options.interval:
             self._due = False
             self.upload()

@@ -55,6 +55,7 @@ class Device:
             (each for each in self.profile.map.registers if each.type == "clock"), None
         )
         self._pulsed = False  # a contactor that changes at each pulse of output 1 is closed
+        self._seen: tuple[int, int, bool, int] | None = None  # what the image was made of
         self._second = -1  # that the image's clock shows
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
         self.writes: deque[int] = deque(maxlen=1000)  # first registers of other writes
@@ -177,7 +178,12 @@ class Device:
 
     def _look(self, now: int, shown_zero: bool) -> None:
         self.advance(now)
-        self._image.measure(self._measured(now, shown_zero))
+        energy = 0 if shown_zero else self._energy // COUNT - int(self.faults.backwards or 0)
+        slot = now // SLOT
+        seen = (slot, self._power_in(slot), self.contactor, energy)
+        if seen != self._seen:
+            self._seen = seen
+            self._image.measure(self._measured(*seen))
         second = (now + self.clock_offset) // NS
         if second != self._second:
             self._second = second
@@ -230,16 +236,14 @@ class Device:
         if told is not None:
             self.clock_offset = int(told.replace(tzinfo=LOCAL).timestamp()) * NS - now
 
-    def _measured(self, now: int, shown_zero: bool) -> Measured:
-        energy = 0 if shown_zero else self.register(now) - int(self.faults.backwards or 0)
-        slot = now // SLOT
+    def _measured(self, slot: int, power: int, contactor: bool, energy: int) -> Measured:
         return Measured(
-            power=self._power_in(slot),
+            power=power,
             phases=self.phases,
             voltages=tuple(
                 2300 + (self._seed * 7 + slot * 3 + phase * 5) % 40 for phase in range(3)
             ),
-            di=int(self.contactor),
+            di=int(contactor),
             frequency=4998 + (slot + self._seed) % 5,
             energy=max(energy, 0),
         )

@@ -113,6 +113,7 @@ class Image:
         self._bytes = bytearray(2 * self._map.size)
         self._last: Measured | None = None
         self._values: dict[str, int] = {}
+        self._slow: dict[str, int] | None = None  # the values that the slow registers follow
         self._runs = _runs(self._map)
         for name, value in _DEFAULTS.items():
             if name in self._map.by_name:
@@ -141,10 +142,12 @@ class Image:
         """Return registers, or None where the meter does not have all of them."""
         if not self._has(start, count):
             return self._row(start, count)
-        if not any(
+        fast = any(
             run.start <= 2 * start and 2 * (start + count) <= run.start + run.struct.size
             for run in self._runs
-        ):
+        )
+        if not fast and self._slow is not self._values:
+            self._slow = self._values
             for name, value in slow_values(self._values).items():
                 if name in self._map.by_name:
                     self.set(name, value)
