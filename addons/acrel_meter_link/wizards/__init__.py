@@ -1,1 +1,1 @@
-from . import allow_plain
+from . import allow_plain, key_request, key_unpack
