@@ -252,13 +252,15 @@ CREATE TABLE IF NOT EXISTS acrel_key_authority (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text NOT NULL,
     state text NOT NULL CHECK (state IN ('current', 'retired')),
-    root_id text NOT NULL REFERENCES acrel_root_key,
-    wrapped bytea NOT NULL,
+    root_id text REFERENCES acrel_root_key,
+    wrapped bytea,                      -- erased when it is replaced
     certificate text NOT NULL,          -- PEM
     fingerprint bytea NOT NULL UNIQUE,  -- SHA-256 of the DER
     made_at timestamp NOT NULL,
     not_after timestamp NOT NULL,
-    crl_number integer NOT NULL DEFAULT 0
+    crl_number integer NOT NULL DEFAULT 0,
+    CHECK ((wrapped IS NULL) = (state = 'retired')),
+    CHECK ((wrapped IS NULL) = (root_id IS NULL))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS acrel_key_authority_one_current ON acrel_key_authority ((true)) WHERE state = 'current';
 

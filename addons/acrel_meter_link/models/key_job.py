@@ -62,6 +62,7 @@ class AcrelKeyJob(models.Model):
             ("listener_certificate", "Issue Listener Certificate"),
             ("revocation_list", "Export Revocation List"),
             ("roll", "Roll Root Key"),
+            ("start_over", "Give Up Lost Root Key"),
         ],
         readonly=True,
     )

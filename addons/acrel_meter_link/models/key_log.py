@@ -15,6 +15,7 @@ ACTIONS = {
     "listener_certified": "Listener Certified",
     "revocation_list": "Revocation List Exported",
     "root_rolled": "Root Key Rolled",
+    "started_over": "Lost Root Key Given Up",
     "fetched": "Package Fetched",
     "package_expired": "Package Deleted",
     "issue_refused": "Issue Refused",
@@ -28,6 +29,7 @@ ACTIONS = {
     "listener_certificate_refused": "Listener Certificate Refused",
     "revocation_list_refused": "Revocation List Refused",
     "roll_refused": "Roll Refused",
+    "start_over_refused": "Giving Up the Root Key Refused",
 }
 
 

@@ -165,6 +165,27 @@ def test_roll(bench, bed, link):
     bench.do("crl", "--out", bench.file())
 
 
+def test_a_lost_root_key_is_given_up(bench, bed, link, tmp_path):
+    bench.issue(SERIAL)
+    bench.do("authority", "--out", bench.file())
+    bench.do(
+        *("certificate", "--serial", SERIAL, "--out", bench.file()),
+        *("--passphrase-file", bench.passphrase_file),
+    )
+    lost = ("start-over", "--root-key-is-lost")
+    assert "is not lost, it is loaded" in bench.refused(*lost)
+    other = tmp_path / "other.key"
+    bench.do("make-root", "--out", other)
+    assert "1 keys and 1 certificates are revoked" in bench.do(*lost, roots=other)
+    assert bench.keys(link) == [(1, "revoked")]
+    assert bed.all("SELECT state, wrapped FROM acrel_key_authority") == [("retired", None)]
+    bench.root_file = other
+    assert bench.issue(SERIAL).links[0].key_version == 2
+    bench.do("authority", "--out", bench.file())
+    bench.do("make-root", "--add", "--out", other)
+    bench.do("roll")
+
+
 def test_roll_waits_for_every_link_process(bench, bed, link):
     bench.issue(SERIAL)
     bench.do("make-root", "--add", "--out", bench.root_file)

@@ -23,7 +23,10 @@ CURRENT = """
 SELECT id, fingerprint, root_id, wrapped, certificate FROM acrel_key_authority
  WHERE state = 'current'
 """
-RETIRE = "UPDATE acrel_key_authority SET state = 'retired' WHERE state = 'current'"
+RETIRE = """
+UPDATE acrel_key_authority SET state = 'retired', wrapped = NULL, root_id = NULL
+ WHERE state = 'current'
+"""
 MAKE = """
 INSERT INTO acrel_key_authority (name, state, root_id, wrapped, certificate, fingerprint, made_at,
                                  not_after)

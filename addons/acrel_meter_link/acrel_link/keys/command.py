@@ -155,6 +155,11 @@ def roll(bench: Bench, options: argparse.Namespace) -> str:
     return bench.do("roll", parameters=_given({"root_id": options.root_id}))
 
 
+def start_over(bench: Bench, options: argparse.Namespace) -> str:
+    """Give up a lost root key with everything under it."""
+    return bench.do("start_over")
+
+
 def authority(bench: Bench, options: argparse.Namespace) -> str:
     """Make the authority and write its certificate."""
     files.check_new(options.out)

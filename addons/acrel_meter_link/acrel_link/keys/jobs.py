@@ -23,13 +23,14 @@ ACTIONS: dict[str, Callable[[Work], Outcome]] = {
     "rotate": actions.rotate,
     "revoke": actions.revoke,
     "roll": roll.roll,
+    "start_over": roll.start_over,
     "authority": certificates.authority,
     "certificate": certificates.certificate,
     "listener_certificate": certificates.listener_certificate,
     "revoke_certificate": certificates.revoke_certificate,
     "revocation_list": certificates.revocation,
 }
-WITHOUT_ROOT = ("revoke", "revoke_certificate")
+WITHOUT_ROOT = ("revoke", "revoke_certificate", "start_over")
 """What is done at once also by a process that has no root key: nothing is unwrapped for it."""
 
 KEPT_DAYS = 7

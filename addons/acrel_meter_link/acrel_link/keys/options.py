@@ -96,6 +96,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
     one = _action(actions, "roll", command.roll, "wrap all keys under another root key")
     one.add_argument("--root-id", help="which; default the last one loaded")
 
+    one = _action(
+        actions, "start-over", command.start_over, "the root key is lost: revoke all under it"
+    )
+    one.add_argument("--root-key-is-lost", action="store_true", required=True)
+
     one = _action(actions, "authority", command.authority, "make the authority of certificates")
     _out(one)
     one.add_argument("--name", help="its common name")

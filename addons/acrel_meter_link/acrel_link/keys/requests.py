@@ -16,6 +16,7 @@ KINDS = (
     "rotate",
     "revoke",
     "roll",
+    "start_over",
     "authority",
     "certificate",
     "listener_certificate",

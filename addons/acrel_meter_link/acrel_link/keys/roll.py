@@ -2,11 +2,12 @@
 
 from time import sleep
 
+from . import certificates
 from .actions import key_name
 from .authority import authority_name
 from .errors import KeysError
 from .root import RootKey
-from .work import Outcome, Work
+from .work import ROOT, Outcome, Work
 
 PAUSE_EVERY = 20
 PAUSE_SECONDS = 0.002
@@ -14,7 +15,9 @@ PAUSE_SECONDS = 0.002
 KEYS = """
 SELECT id, serial, version, root_id, wrapped FROM acrel_link_key WHERE wrapped IS NOT NULL
 """
-AUTHORITIES = "SELECT id, fingerprint, root_id, wrapped FROM acrel_key_authority"
+AUTHORITIES = """
+SELECT id, fingerprint, root_id, wrapped FROM acrel_key_authority WHERE wrapped IS NOT NULL
+"""
 # A key that was retired or revoked meanwhile stays erased.
 MOVE = """
 UPDATE {} t SET wrapped = n.wrapped, root_id = %s
@@ -25,6 +28,14 @@ BEHIND = """
 SELECT name || ' on ' || host FROM acrel_link_worker
  WHERE stopped_at IS NULL AND seen_at > clock_timestamp() - interval '30 s'
    AND roots <> '' AND NOT %s = ANY(string_to_array(roots, ' '))
+"""
+GIVE_UP_KEYS = """
+UPDATE acrel_link_key SET state = 'revoked', wrapped = NULL, root_id = NULL,
+       since = clock_timestamp() WHERE wrapped IS NOT NULL RETURNING id
+"""
+GIVE_UP_CERTIFICATES = """
+UPDATE acrel_link_certificate SET state = 'revoked', revoked_at = clock_timestamp()
+ WHERE state = 'valid' RETURNING id
 """
 RETIRE = """
 UPDATE acrel_root_key SET state = 'retired', retired_at = clock_timestamp() WHERE state = 'current'
@@ -68,6 +79,24 @@ def roll(work: Work) -> Outcome:
     return Outcome(
         f"{len(keys)} keys and {len(authorities)} authorities are wrapped under root key "
         f"{new.id}. Keep {old.id} as long as you keep backups of before."
+    )
+
+
+def start_over(work: Work) -> Outcome:
+    """Give up a root key that is lost, with everything under it."""
+    current = work.fetch(ROOT)
+    if current and current[0][0] in work.roots:
+        raise KeysError(
+            f"The root key {current[0][0]} is not lost, it is loaded: roll it, or revoke keys."
+        )
+    keys = len(work.fetch(GIVE_UP_KEYS))
+    certified = len(work.fetch(GIVE_UP_CERTIFICATES))
+    work.fetch(certificates.RETIRE)
+    work.fetch(RETIRE)
+    work.log("started_over", detail=f"{keys} keys and {certified} certificates revoked")
+    return Outcome(
+        f"{keys} keys and {certified} certificates are revoked. Make a root key, and hand over "
+        "every link anew."
     )
 
 
