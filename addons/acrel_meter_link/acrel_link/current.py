@@ -1,4 +1,4 @@
-"""Current through a contactor that reads open: its contacts are welded, or it is bridged."""
+"""A contactor that is open by its relay and closed by its current or feedback: it is stuck."""
 
 import asyncio
 
@@ -23,15 +23,21 @@ class Current:
     def check(self, reading: Reading) -> None:
         """Tell when current flows although the output reads open."""
         passed = asyncio.get_running_loop().time() - self._opened_at
-        currents = [reading.get(name) for name in ("ia", "ib", "ic")]
-        if None in currents or passed < self._context.settings.poll_closed:
+        measured = [reading.get(name) for name in ("ia", "ib", "ic")]
+        currents = [current for current in measured if current is not None]
+        if passed < self._context.settings.poll_closed:
             return
-        if max(currents) < STUCK_CURRENT:
-            self._context.incidents.end("closed_itself", self._subject)
+        if not currents or max(currents) < STUCK_CURRENT:
+            self._context.incidents.end("contactor_stuck", self._subject)
             return
+        self.stuck(f"{max(currents) / 100:.2f} A flow on the meter's side")
+
+    def stuck(self, sign: str) -> None:
+        """Tell that the contactor is closed although its relay is open, and what to do."""
         self._context.incidents.begin(
-            "closed_itself",
+            "contactor_stuck",
             self._subject,
-            f"{max(currents) / 100:.2f} A flow on the meter's side although the contactor reads "
-            "open.",
+            f"The relay is open, but {sign}: the contactor's contacts may be welded, or it is "
+            "bridged, and nobody can switch it from here. Switch the supply off upstream, lock it "
+            "and let an electrician replace the contactor; then open the output once more.",
         )

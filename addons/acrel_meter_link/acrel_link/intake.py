@@ -235,8 +235,7 @@ class Intake:
         if not self._is_late(unit, reading):
             unit.arrived(reading)
         if upload.outputs is not None:
-            for output in unit.outputs:
-                output.relay_read(unit.relay_state(output.spec.number, upload.outputs))
+            unit.relays_told(upload.outputs)
 
 
 def _digest(frame: bytes) -> bytes:

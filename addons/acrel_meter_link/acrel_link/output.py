@@ -11,7 +11,7 @@ from datetime import datetime
 
 from .attempts import Attempts
 from .clock import to_datetime
-from .contactor import StepError, feedback_of, settled_feedback, switch
+from .contactor import StepError, feedback_of, relay_of, settled_feedback, switch
 from .context import Context
 from .current import Current
 from .database import AWAY, Backoff
@@ -236,7 +236,7 @@ class Output:
     async def _look(self) -> None:
         """Read relay and feedback, and conclude what happened since they were last known."""
         unit = self.unit
-        relay = await unit.read_relay(self.spec.number)
+        relay = await relay_of(self.spec, unit)
         feedback = await self._settled(unit, relay)
         live, wanted = self.live, self.wanted
         before = replace(live)
@@ -331,6 +331,7 @@ class Output:
             self._observe(False, None)
         if live.state != "open":
             self.write()
+            self._current.stuck("the contactor's feedback says closed")
             raise StepError("the relay is open but the contactor's feedback says closed")
         if self._ended(wanted):
             # it had opened by itself, and its relay followed now: where it ended is known
@@ -354,7 +355,8 @@ class Output:
 
     async def _switch(self, unit, closed: bool, warrant: Warrant) -> None:
         self._seen = False
-        await switch(self.spec, unit, closed, warrant)
+        seconds = self._context.settings.feedback_time
+        await switch(self.spec, unit, closed, warrant, seconds)
         self.live.relay = closed
         self._seen = True
 

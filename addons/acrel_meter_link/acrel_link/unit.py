@@ -15,6 +15,7 @@ from .master import MeterSpec
 from .meter_clock import MeterClock
 from .months import Months
 from .output import Output
+from .output_mode import OutputMode, read_mode
 from .poller import Poller
 from .reading import POLL, Reading
 from .register_map import Block
@@ -41,6 +42,7 @@ class Unit:
         self.snapshots = Snapshots(self, context)
         self._months = Months(self, context)
         self._blocks = self.profile.billing
+        self._modes: dict[int, OutputMode] = {}
         self._stopped = False
         self._may_have_fallen = True  # an event about it may be open from before
         self._poller = Poller(self, context)
@@ -109,8 +111,7 @@ class Unit:
         if self._stopped:
             return
         if error is None:
-            for output in self.outputs:
-                output.relay_read(self.relay_state(output.spec.number, data))
+            self.relays_told(data)
         done(answered or error is None)
 
     def read_now(self) -> None:
@@ -227,6 +228,37 @@ class Unit:
 
     # === Digital outputs and inputs === #
 
+    async def mode(self, number: int) -> OutputMode:
+        """Return how an output is set up, read once a connection."""
+        if number not in self._modes:
+            self._modes[number] = await read_mode(self, self.profile.outputs[number])
+            self._tell_driver()
+        return self._modes[number]
+
+    def _tell_driver(self) -> None:
+        """Begin or end the event about outputs that something else drives."""
+        for output in self.outputs:
+            mode = self._modes.get(output.spec.number)
+            if mode is None:
+                continue
+            subject = Subject(meter=self.spec.id, output=output.spec.id)
+            if mode.driver:
+                self._context.incidents.begin(
+                    "output_driver",
+                    subject,
+                    f"Output {output.spec.number} is driven by an alarm or an input of the meter "
+                    f"(setting {mode.driver}), so it does not obey: set its driver to 0, remote.",
+                )
+            else:
+                self._context.incidents.end("output_driver", subject)
+
+    def relays_told(self, data: bytes) -> None:
+        """Take the bytes of the output block; a relay that gives pulses tells nothing by them."""
+        for output in self.outputs:
+            mode = self._modes.get(output.spec.number)
+            if mode is not None and not mode.pulse:
+                output.relay_read(self.relay_state(output.spec.number, data))
+
     def relay_state(self, number: int, data: bytes) -> bool | None:
         """Return an output's state, of the bytes of the profile's output block."""
         return self.profile.relay_state(number, data)
@@ -257,6 +289,7 @@ class Unit:
         """
         slave = self.spec.slave
         await self.line.requests.ask(rtu.write_request(slave, write.start, write.words))
+        self._modes.clear()  # it may have been one of them
         read = rtu.read_request(slave, write.start, len(write.words))
         held = await self.line.requests.ask(read)
         if check and held != write.data:

@@ -143,11 +143,15 @@ async def test_a_welded_contactor_is_an_alarm_and_tried_for_ever(bed, ids, fleet
     assert events[0]["severity"] == "alarm" and events[0]["output_id"] == ids[2]
     row = await live_until(bed, ids[2], relay=False, feedback=True, state="closed")
     assert row["confirmed_revision"] != revision
+    stuck = await until(lambda: bed.events("contactor_stuck"), "what to do")
+    assert "feedback says closed" in stuck[0]["message"] and stuck[0]["severity"] == "alarm"
     writes = len(relay_writes(fleet))
     await until(lambda: len(relay_writes(fleet)) > writes + 1, "it is tried again")
     fleet.clear(SERIAL)
     await live_until(bed, ids[2], confirmed_revision=revision, state="open", error=None)
-    await until(lambda: bed.events("feedback_mismatch")[0]["end_at"], "the event's end")
+    for kind in ("feedback_mismatch", "contactor_stuck"):
+        await until(lambda kind=kind: bed.events(kind)[0]["end_at"], f"the end of {kind}")
+        assert len(bed.events(kind)) == 1
 
 
 async def test_current_through_an_open_output_is_an_alarm(bed, link):
@@ -161,10 +165,11 @@ async def test_current_through_an_open_output_is_an_alarm(bed, link):
         await until(lambda: fleet.state(serial)["contactor"], "the contactor followed")
         fleet.fault(serial, "stuck")
         bed.want(output, "open")
-        events = await until(lambda: bed.events("closed_itself"), "the alarm")
+        events = await until(lambda: bed.events("contactor_stuck"), "the alarm")
         assert events[0]["output_id"] == output and "A flow" in events[0]["message"]
+        assert "Switch the supply off upstream" in events[0]["message"]
         fleet.clear(serial)
-        await until(lambda: bed.events("closed_itself")[0]["end_at"], "the event's end")
+        await until(lambda: bed.events("contactor_stuck")[0]["end_at"], "the event's end")
 
 
 async def test_a_contactor_that_does_not_close_is_an_alarm_and_its_relay_is_opened(bed, ids, fleet):
