@@ -65,9 +65,23 @@ METER_KINDS = {
 }
 LINK_KINDS |= METER_KINDS
 
+# Limits that the engine watches; the rules are records of acrel.alarm.rule.
+RULE_KINDS = {
+    "rule_voltage_high": WARNING,
+    "rule_voltage_low": WARNING,
+    "rule_frequency": WARNING,
+    "rule_unbalance": WARNING,
+    "rule_phase_loss": ALARM,
+    "rule_overcurrent": ALARM,
+    "rule_reversed_phase": ALARM,  # one phase feeds back while another takes: a turned CT
+    "rule_current_without_session": ALARM,  # current while no output of the meter shall be closed
+}
+
 ENGINE_KINDS = {
     "meter_silent": WARNING,  # no reading for longer than the threshold
     "engine_error": ALARM,  # the engine could not handle this record; it tries again
 }
+
+ENGINE_KINDS |= RULE_KINDS
 
 KINDS = LINK_KINDS | ENGINE_KINDS

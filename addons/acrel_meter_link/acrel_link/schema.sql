@@ -192,6 +192,12 @@ CREATE TABLE IF NOT EXISTS acrel_engine_output_mark (
     output_id integer PRIMARY KEY, change bigint NOT NULL
 ) WITH (fillfactor = 50);
 
+-- Since when a rule's limit is passed, per meter, while its delay runs and its event lasts; the engine's alone.
+CREATE TABLE IF NOT EXISTS acrel_alarm_watch (
+    meter_id integer NOT NULL, rule_id integer NOT NULL, since timestamp NOT NULL,
+    PRIMARY KEY (meter_id, rule_id)
+);
+
 -- The link's role owns nothing, so it asks for its partitions through this function. It runs with its owner's rights:
 -- nothing is looked up in a schema where others may create.
 CREATE OR REPLACE FUNCTION acrel_reading_ensure_partition(day date) RETURNS void

@@ -27,6 +27,7 @@ SHORT_LIVED = (
 OWNED = (
     ("acrel_meter_live", "meter_id", "acrel_meter"),
     ("acrel_meter_snapshot", "meter_id", "acrel_meter"),
+    ("acrel_alarm_watch", "meter_id", "acrel_meter"),
     ("acrel_meter_poll", "meter_id", "acrel_meter"),
     ("acrel_read_at", "meter_id", "acrel_meter"),
     ("acrel_meter_month", "meter_id", "acrel_meter"),

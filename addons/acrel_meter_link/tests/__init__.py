@@ -1,6 +1,7 @@
 from . import (
     test_access,
     test_adopt,
+    test_alarm_rule,
     test_by_hand,
     test_child,
     test_engine,
@@ -15,6 +16,7 @@ from . import (
     test_link_security,
     test_live,
     test_maintenance,
+    test_meter_slow,
     test_month,
     test_notify,
     test_poll,
