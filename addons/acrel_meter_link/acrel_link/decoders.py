@@ -87,7 +87,6 @@ def decode_moment(raw: bytes, near: date, bcd: bool) -> datetime | None:
 RATES = {1: "sharp", 2: "peak", 3: "flat", 4: "valley"}
 PERIODS = 14
 ZONES = 4
-DAY = 24 * 60
 
 
 class Period(NamedTuple):
@@ -138,13 +137,6 @@ def encode_periods(periods: Sequence[Period]) -> bytes:
     if decode_periods(raw) != tuple(periods):
         raise RegisterError("The periods of a day have rates 1 to 4 and ascend without repeating.")
     return raw
-
-
-def rate_at(periods: Sequence[Period], minute: int) -> int:
-    """Return the rate of a minute of the day; before the first period the last one is valid."""
-    return next(
-        (period.rate for period in reversed(periods) if period.minute <= minute), periods[-1].rate
-    )
 
 
 def decode_zones(raw: bytes) -> tuple[Zone, ...] | None:

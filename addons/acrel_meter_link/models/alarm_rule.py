@@ -142,19 +142,19 @@ class AcrelAlarmRule(models.Model):
     @api.depends("kind")
     def _compute_unit(self):
         """Say in what the limit is given."""
-        percent = self.env._("%% of the nominal value")
+        percent = self.env._("percent of the nominal value")
         units = {
             "rule_voltage_high": percent,
             "rule_voltage_low": percent,
             "rule_frequency": self.env._("Hz off 50 Hz"),
-            "rule_unbalance": self.env._("%% of the mean"),
+            "rule_unbalance": self.env._("percent of the mean"),
             "rule_phase_loss": percent,
-            "rule_overcurrent": self.env._("%% of the rated current"),
+            "rule_overcurrent": self.env._("percent of the rated current"),
             "rule_reversed_phase": "kW",
             "rule_current_without_session": "A",
         }
         for rule in self:
-            rule.unit = (units.get(rule.kind) or "").replace("%%", "%")
+            rule.unit = units.get(rule.kind)
 
     def write(self, vals):
         """Override to end what a rule that is not applied any more began."""

@@ -7,6 +7,7 @@ from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..access import require
+from ..tariff_text import day_text, year_text
 from .snapshot import latest, value
 
 # An order that the meter did not hear of by then is not carried out any more.
@@ -38,6 +39,11 @@ class AcrelMeterSlow(models.Model):
         "acrel.meter.harmonic", "meter_id", string="Harmonics", readonly=True
     )
     demand_ids = fields.One2many("acrel.meter.demand", "meter_id", string="Demand", readonly=True)
+    tariff_tables = fields.Text(
+        compute="_compute_tariff_tables",
+        help="The meter's own tariff: from when on which rate counts (1 sharp, 2 peak, 3 flat, 4 "
+        "valley), and from which day on which table. Nothing is billed by it.",
+    )
     energy_ids = fields.One2many(
         "acrel.meter.energy", "meter_id", string="Energy by Rate", readonly=True
     )
@@ -64,6 +70,27 @@ class AcrelMeterSlow(models.Model):
             meter.quality_at = row.get("quality_at")
             for name in names:
                 meter[name] = row.get(name)
+
+    def _compute_tariff_tables(self):
+        """Show the tariff tables of the newest settings."""
+        self.env.cr.execute(
+            SQL("SELECT m.id, s.data %s WHERE m.id = ANY(%s)", latest("settings"), self.ids)
+        )
+        held = dict(self.env.cr.fetchall())
+        for meter in self:
+            data = held.get(meter._origin.id, {})
+            lines = []
+            if data.get("year_zones"):
+                year = year_text(data["year_zones"]) or data["year_zones"]
+                lines.append(self.env._("Year: %(zones)s", zones=year))
+            for number in (1, 2, 3):
+                if raw := data.get(f"day_table_{number}"):
+                    day = day_text(raw)
+                    day = raw if day is None else day or "–"
+                    lines.append(
+                        self.env._("Table %(number)s: %(periods)s", number=number, periods=day)
+                    )
+            meter.tariff_tables = "\n".join(lines) or False
 
     def _send_order(self, kind, payload=None, summary=None, reason=None):
         """Queue an order that the link process carries out and reads back.

@@ -46,7 +46,7 @@ class TestAlarmRule(LinkCase):
         self.assertEqual(self.lasting(), {"rule_voltage_high"})
         event = self.events("rule_voltage_high")
         self.assertEqual((event.begin_at, event.severity), (since, "warning"))
-        self.assertEqual(event.message, "107.27 % of the nominal value; the limit is 107.")
+        self.assertEqual(event.message, "107.27 percent of the nominal value; the limit is 107.")
         self.read(10, ua=2340)  # 106.4 %: below the limit, not behind the hysteresis
         self.read(10, ua=2360)
         self.assertEqual(self.lasting(), {"rule_voltage_high"})

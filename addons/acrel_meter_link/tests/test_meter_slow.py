@@ -86,6 +86,26 @@ class TestMeterSlow(LinkCase):
             ],
         )  # fmt: skip
 
+    def test_tariff_tables_are_shown_as_times_and_rates(self):
+        self.snapshot(
+            "settings",
+            {
+                "year_zones": "010101020107" + "00" * 6,
+                "day_table_1": "030000021e08" + "00" * 36,
+                "day_table_2": "00" * 42,
+                "day_table_3": "ff" * 42,
+            },
+        )
+        self.assertEqual(
+            self.meter.tariff_tables.splitlines(),
+            [
+                "Year: 01-01 1, 07-01 2",
+                "Table 1: 00:00 3, 08:30 2",
+                "Table 2: –",
+                "Table 3: " + "ff" * 42,
+            ],
+        )
+
     def test_extremes_of_the_months(self):
         row = {"max_ua": 2322, "max_ua_at": "2026-03-07 11:30:00", "min_ua": 2100, "max_s": 5000}
         self.snapshot("extremes", {"rows": [row, row | {"max_ua": 2400}]})
@@ -214,6 +234,10 @@ class TestMeterSlow(LinkCase):
              {"registers": {"do1_driver": 0}}),
             ({"what": "register", "register": "freeze_time", "value": "0001"},
              {"registers": {"freeze_time": "0001"}}),
+            ({"what": "register", "register": "day_table_1", "value": "00:00 3, 8:30 2"},
+             {"registers": {"day_table_1": "030000021e08" + "00" * 36}}),
+            ({"what": "register", "register": "year_zones", "value": "01-01 1, 7-1 2"},
+             {"registers": {"year_zones": "010101020107" + "00" * 6}}),
             ({"what": "restart"}, {"frame": 0x87, "body": ""}),
             ({"what": "parameters", "parameters": "02FF"}, {"frame": 0x82, "body": "02ff"}),
         ):  # fmt: skip
@@ -225,6 +249,13 @@ class TestMeterSlow(LinkCase):
             ({"what": "register", "register": "do1_driver", "value": "9"}, "takes 0 to 5"),
             ({"what": "register", "register": "do1_driver", "value": "x"}, "whole number"),
             ({"what": "register", "register": "freeze_time", "value": "1"}, "2 bytes in hexa"),
+            ({"what": "register", "register": "day_table_1", "value": "24:00 1"}, "no time of"),
+            ({"what": "register", "register": "day_table_1", "value": "8 am"}, "is no period"),
+            (
+                {"what": "register", "register": "day_table_1", "value": "09:00 1, 08:00 2"},
+                "ascend",
+            ),
+            ({"what": "register", "register": "year_zones", "value": "02-30 1"}, "day of the year"),
             ({"what": "server", "server_address": "meters", "server_port": 1}, "four numbers"),
             ({"what": "server", "server_address": "10.0.0.1", "server_port": 0}, "1 to 65535"),
             ({"what": "parameters", "parameters": "x"}, "not hexadecimal"),

@@ -9,6 +9,10 @@ from ..access import require
 from ..acrel_link.errors import ProtocolError
 from ..acrel_link.profiles import names, profile
 from ..acrel_link.writes import ORDERED, plan_frame, plan_writes
+from ..tariff_text import day_bytes, year_bytes
+
+# What people write for registers that are tables.
+TABLES = {"periods": day_bytes, "zones": year_bytes}
 
 PARAMETERS, RESTART, SERVER = 0x82, 0x87, 0x88
 
@@ -66,6 +70,10 @@ class AcrelMeterConfigure(models.TransientModel):
                 order.takes = order.register and self.env._("This model does not have it.")
             elif register.range:
                 order.takes = f"{register.address:04X}H: {register.range[0]} … {register.range[1]}"
+            elif register.type == "periods":
+                order.takes = self.env._("Times and rates 1 to 4, such as 00:00 3, 08:00 2")
+            elif register.type == "zones":
+                order.takes = self.env._("Days and tables 1 to 3, such as 01-01 1, 07-01 2")
             else:
                 order.takes = self.env._(
                     "%(address)sH: %(size)s bytes, hexadecimal",
@@ -81,7 +89,10 @@ class AcrelMeterConfigure(models.TransientModel):
             number = register is None or register.values == 1
             if number and not text.lstrip("-").isdigit():
                 raise UserError(self.env._("The value is a whole number of raw counts."))
-            values = {self.register: int(text) if number else text}
+            if number:
+                values = {self.register: int(text)}
+            else:
+                values = {self.register: TABLES.get(register.type, str)(text)}
             plan_writes(profile(self.meter_id.profile), values, ORDERED["configure"])
             return {"registers": values}, f"{_registers()[self.register]}: {text}"
         if self.what == "server":

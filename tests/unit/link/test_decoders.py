@@ -7,7 +7,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from acrel_link.decoders import (
-    DAY,
     Period,
     Zone,
     bits,
@@ -20,7 +19,6 @@ from acrel_link.decoders import (
     encode_clock,
     encode_periods,
     encode_zones,
-    rate_at,
 )
 from acrel_link.errors import RegisterError
 from acrel_link.profiles import profile
@@ -69,7 +67,7 @@ def test_any_four_bytes_are_a_moment_of_the_past_or_none(raw, bcd):
     assert moment is None or moment.date() <= TODAY + timedelta(days=1)
 
 
-tables = st.lists(st.integers(0, DAY - 1), min_size=1, max_size=14, unique=True).flatmap(
+tables = st.lists(st.integers(0, 1439), min_size=1, max_size=14, unique=True).flatmap(
     lambda minutes: st.tuples(
         *(st.builds(Period, st.integers(1, 4), st.just(minute)) for minute in sorted(minutes))
     )
@@ -81,10 +79,6 @@ def test_a_day_table_is_read_as_it_was_written(periods):
     raw = encode_periods(periods)
     assert len(raw) == 42
     assert decode_periods(raw) == periods
-    # every minute of the day has the rate of the last period before it
-    for minute in {0, DAY - 1, *(period.minute for period in periods)}:
-        before = [period for period in periods if period.minute <= minute]
-        assert rate_at(periods, minute) == (before or periods)[-1].rate
 
 
 @given(tables)

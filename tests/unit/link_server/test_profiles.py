@@ -46,3 +46,17 @@ async def test_a_model_is_read_switched_and_billed(bed, name):
             "an upload that holds the billing register",
         )
         assert bed.all("SELECT reason FROM acrel_reading_quarantine") == []
+
+
+async def test_a_meter_of_a_model_that_is_not_known_is_left_alone(bed):
+    """Read as another model, its registers would be somebody's bill."""
+    bed.add_link(SERIAL, slaves=(2,), profile="adw999")
+    bed.admin.execute(
+        "INSERT INTO acrel_meter (link_id, slave_address, profile, active)"
+        " SELECT id, 1, 'adw300', true FROM acrel_link"
+    )
+    async with bed.link() as link, bed.fleet(link):
+        await until(lambda: bed.readings() > 2, "readings of the other meter")
+        assert bed.one("SELECT count(DISTINCT meter_id) FROM acrel_reading_raw") == 1
+        specs = link.context.master.links[SERIAL].meters
+        assert [(spec.slave, spec.profile.name) for spec in specs] == [(1, "adw300")]
