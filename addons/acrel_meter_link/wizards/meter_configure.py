@@ -44,7 +44,7 @@ class AcrelMeterConfigure(models.TransientModel):
         required=True,
         default="register",
     )
-    register = fields.Selection(lambda self: self._selection_register())
+    register = fields.Selection(list(_registers().items()))
     takes = fields.Char(compute="_compute_takes", help="What the register takes.")
     value = fields.Char(
         help="A whole number of raw counts; the bytes of a register that is no number in "
@@ -54,11 +54,6 @@ class AcrelMeterConfigure(models.TransientModel):
     server_port = fields.Integer("Port")
     parameters = fields.Char("Bytes (hexadecimal)")
     reason = fields.Char(required=True, help="Why: it is kept with the order and in the log.")
-
-    @api.model
-    def _selection_register(self):
-        """Return the registers that a maintenance order may write."""
-        return list(_registers().items())
 
     @api.depends("register", "meter_id")
     def _compute_takes(self):
@@ -94,7 +89,8 @@ class AcrelMeterConfigure(models.TransientModel):
             else:
                 values = {self.register: TABLES.get(register.type, str)(text)}
             plan_writes(profile(self.meter_id.profile), values, ORDERED["configure"])
-            return {"registers": values}, f"{_registers()[self.register]}: {text}"
+            words = dict(self._fields["register"]._description_selection(self.env))
+            return {"registers": values}, f"{words[self.register]}: {text}"
         if self.what == "server":
             try:
                 address = ipaddress.IPv4Address((self.server_address or "").strip())
