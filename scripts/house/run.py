@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from . import bootstrap, database, paths, server, settings
+from . import bootstrap, database, paths, provisioning, server, settings
 from .children import Child, Stop, adopt_orphans, end_orphans, stopping_on_signals
 from .cluster import Cluster
 from .errors import Refused, exit_code
@@ -78,10 +78,17 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
 
     steps.step("Odoo server and the link to the meters")
     processes = stack.enter_context(
-        Stack(odoo, chosen.database, http_port=chosen.http_port, link_port=chosen.link_port)
+        Stack(
+            odoo,
+            chosen.database,
+            http_port=chosen.http_port,
+            link_port=chosen.link_port,
+            root_key=paths.ROOT_KEY,
+        )
     )
     for log in paths.LOGS.glob(f"*-{chosen.database}.log"):
         log.unlink()
+    provisioning.make_root_key()
     odoo_server = processes.start_odoo(wait=False)
     processes.start_link()
     processes.wait_for_odoo(odoo_server)
@@ -103,6 +110,7 @@ def _start_meters(processes: Stack) -> None:
         ]
     if serials:
         processes.start_simulator(
+            *provisioning.provision(processes, serials),
             f"--connect={processes.link_address}",
             f"--count={len(serials)}",
             f"--serial-start={serials[0]}",
@@ -138,7 +146,8 @@ def _greet(processes: Stack, seconds: float) -> None:
     print(
         f"\nReady after {seconds:.0f} s:  {processes.url}\n\n"
         f"Log in (user / password):\n{logins}\n\n"
-        f"Meters connect to {processes.link_address}; logs are in {paths.LOGS}.\n"
+        f"Meters connect to {processes.link_address} by the channel sealed; logs are in "
+        f"{paths.LOGS}.\n"
         "Ctrl-C stops everything.",
         flush=True,
     )

@@ -18,7 +18,8 @@ class Stack:
     """Starts the shipped commands on one database and stops them again.
 
     Each `start_…` returns when the process is ready; `stop` ends all of them. A process can be
-    started, stopped or killed alone, as the faults of the tests need it.
+    started, stopped or killed alone, as the faults of the tests need it. Meters connect by the
+    channel sealed where a root key is named, else by plain.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Stack:
         *,
         http_port: int | None = None,
         link_port: int | None = None,
+        root_key: Path | None = None,
         logs: Path | None = None,
     ):
         self.odoo = odoo
         self.database = database
         self.http_port = http_port or free_port()
         self.link_port = link_port or free_port()
+        self.root_key = root_key
         self.logs = paths.make(logs or paths.LOGS)
         self.children: list[Child] = []
 
@@ -49,10 +52,16 @@ class Stack:
 
     def env(self) -> dict[str, str]:
         """Give the environment of this database's processes."""
+        listen = {"ACREL_LINK_LISTEN": self.link_address}
+        if self.root_key is not None:
+            listen = {
+                "ACREL_LINK_LISTEN_SEALED": self.link_address,
+                "ACREL_LINK_ROOT_KEY_FILE": str(self.root_key),
+            }
         return {
             **self.odoo.env(),
             "ACREL_LINK_DSN": self.odoo.server.link_dsn(self.database),
-            "ACREL_LINK_LISTEN": self.link_address,
+            **listen,
         }
 
     def start_odoo(self, *words: str, wait: bool = True) -> Child:

@@ -10,12 +10,16 @@ from .options import OptionsError
 
 
 class Kept(NamedTuple):
-    """Energy ever drawn in W·ns, the number of the last upload, boot counter and key slots."""
+    """Energy ever drawn in W·ns, the number of the last upload, boot counter and key slots.
+
+    `origin` is the check value of the key that was handed over, from which the slots descend.
+    """
 
     energy: int
     sequence: int
     boot_counter: int = 0
     slots: tuple[Slot, ...] = ()
+    origin: str = ""
 
 
 def load(file: Path) -> dict[str, Kept]:
@@ -40,6 +44,7 @@ def save(file: Path, kept: dict[str, Kept]) -> None:
         serial: (
             *(row.energy, row.sequence, row.boot_counter),
             [(slot.version, slot.key.hex()) for slot in row.slots],
+            row.origin,
         )
         for serial, row in kept.items()
     }
@@ -50,11 +55,12 @@ def save(file: Path, kept: dict[str, Kept]) -> None:
     os.replace(new, file)
 
 
-def _kept(energy, number, boot_counter=0, slots=()) -> Kept:
-    """Return a row of the file; one of a meter without keys may lack the last two values."""
+def _kept(energy, number, boot_counter=0, slots=(), origin="") -> Kept:
+    """Return a row of the file; one of a meter without keys may lack the last values."""
     return Kept(
         int(energy),
         int(number),
         int(boot_counter),
         tuple(Slot(int(version), bytes.fromhex(key)) for version, key in slots),
+        str(origin),
     )

@@ -18,6 +18,7 @@ class Proofs:
         self._options, self._kept, self._stored = options, kept, stored
         self._credentials = load(options.package, options.passphrase_file)
         self._memories: dict[str, Memory] = {}
+        self._origins: dict[str, str] = {}
 
     def lines(self, serial: str) -> Callable[[], Line]:
         """Return what makes the way of frames of this meter's next connection."""
@@ -28,9 +29,10 @@ class Proofs:
             return partial(TlsLine, context, self._options.connect[0])
         key = self._known(self._credentials.keys, serial, "device key")
         kept = self._kept.get(serial, Kept(0, 0))
-        slots = kept.slots
-        if not slots or max(slot.version for slot in slots) < key.key_version:
+        slots, origin = kept.slots, key.check_value.hex()
+        if kept.origin != origin:
             slots = (Slot(key.key_version, key.key),)  # handed over anew
+        self._origins[serial] = origin
         memory = Memory(serial, slots, kept.boot_counter, self._stored)
         self._memories[serial] = memory
         return partial(SealedLine, Device(memory, suites=self._options.suites))
@@ -42,9 +44,10 @@ class Proofs:
             )
         return table[serial]
 
-    def kept(self, serial: str) -> tuple[int, tuple[Slot, ...]]:
-        """Return a meter's boot counter and key slots, for the state file."""
+    def kept(self, serial: str) -> tuple[int, tuple[Slot, ...], str]:
+        """Return a meter's boot counter, key slots and their origin, for the state file."""
         memory = self._memories.get(serial)
         if memory is None:
-            return 0, ()
-        return memory.boot_counter, tuple(slot for slot in memory.slots() if slot is not None)
+            return 0, (), ""
+        slots = tuple(slot for slot in memory.slots() if slot is not None)
+        return memory.boot_counter, slots, self._origins[serial]
