@@ -26,7 +26,7 @@
         "views/portal_pile.xml",
         "views/portal_sessions.xml",
     ],
-    "demo": ["demo/demo.xml"],
+    "demo": ["demo/demo.xml", "demo/site.xml"],
     "assets": {
         "web.assets_backend": [
             "acrel_charging/static/src/curve/**/*",

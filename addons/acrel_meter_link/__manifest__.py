@@ -43,7 +43,7 @@
         "views/link_worker_views.xml",
         "views/menus.xml",
     ],
-    "demo": ["demo/demo.xml"],
+    "demo": ["demo/demo.xml", "demo/site.xml"],
     "uninstall_hook": "uninstall_hook",
     "application": True,
 }
