@@ -215,6 +215,7 @@ async def test_agent_opens_at_the_guard_while_the_link_is_away(site):
             assert running.guards.watches(1) is False
 
 
+@pytest.mark.parametrize("site", ["sealed"], indirect=True)
 async def test_agent_never_opens_what_holds(site):
     site.devices = {1: device(5000, load=30_000, speed=400)}
     _, _, output = site.add_link(1)
@@ -235,6 +236,7 @@ async def test_agent_never_opens_what_holds(site):
             assert meter.relay
 
 
+@pytest.mark.parametrize("site", ["sealed"], indirect=True)
 async def test_close_without_an_agent_that_takes_over_the_guard_is_refused(site):
     site.devices = {1: device(5000)}
     _, _, output = site.add_link(1)
@@ -254,6 +256,7 @@ async def test_close_without_an_agent_that_takes_over_the_guard_is_refused(site)
             await until(lambda: site.devices[1].relay, "it closes")
 
 
+@pytest.mark.parametrize("site", ["sealed"], indirect=True)
 async def test_meter_that_odoo_does_not_know_holds_up_no_other(site):
     site.devices = {1: device(1000), 9: device(9000)}
     _, meter, _ = site.add_link(1)
