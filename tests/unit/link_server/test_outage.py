@@ -115,7 +115,7 @@ async def start(bed) -> tuple[asyncio.subprocess.Process, tuple[str, int]]:
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     while line := await process.stderr.readline():
-        if found := re.search(rb"Listening on (\S+) port (\d+)", line):
+        if found := re.search(rb"Listening: plain (\S+):(\d+)", line):
             bed.address = f"{found[1].decode()}:{found[2].decode()}"
             return process, (found[1].decode(), int(found[2]))
     raise AssertionError("it did not start")

@@ -287,7 +287,7 @@ class Process:
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         while line := await self.child.stderr.readline():
-            if found := re.search(rb"Listening on (\S+) port (\d+)", line):
+            if found := re.search(rb"Listening: plain (\S+):(\d+)", line):
                 self._listen = f"{found[1].decode()}:{found[2].decode()}"
                 self._reading = asyncio.create_task(self.child.stderr.read())
                 return
