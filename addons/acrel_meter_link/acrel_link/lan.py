@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .context import Context
 from .database import AWAY, Backoff
+from .errors import WriteRefusedError
 from .incidents import Subject
 from .lan_address import split_address
 from .lan_requests import LanRequests, connect
@@ -168,6 +169,12 @@ class LanLine:
             self._units = units_of(self, link, self._server, self._context)
             for unit in self._units.values():
                 unit.start()
+
+    async def order(self, command: int, body: bytes) -> None:
+        """Refuse what is for a wireless module."""
+        raise WriteRefusedError(
+            "Nothing was sent: a meter of the local network has no wireless module to configure."
+        )
 
     def cut(self, reason: str) -> None:
         """End for good."""

@@ -11,6 +11,7 @@ from acrel_link.transparent import NoAnswerError
 
 from .bed import until
 from .bus import Bus
+from .test_orders import ended, order
 from .test_outputs import live_until
 
 SERIAL = "BUS1"
@@ -225,3 +226,17 @@ async def test_a_meter_behind_a_gateway_that_refuses_long_reads_is_asked_in_part
         await until(lambda: bed.readings(meter) > 2, "readings")
         assert bus.requests.count((1, 3, *BILLING_BLOCK)) == 1
         assert bed.row("acrel_meter_live", "meter_id", meter)["e_forward"] == FIRST
+
+
+@over_tcp
+async def test_orders_are_carried_out_on_a_bus_but_those_for_a_module(bed, bus):
+    _, meter, _ = add_bus(bed, bus, outputs=())
+    async with bed.link():
+        await until(lambda: len(newest(bed)) == 2, "both were read")
+        made = order(bed, meter, "write", {"registers": {"alarm_over_u": 2420}})
+        assert await ended(bed, made) == ("done", "Written, and read back as written.")
+        assert bus.devices[1].register_of("alarm_over_u") == 2420
+        made = order(bed, meter, "configure", {"frame": 0x82, "body": ""})
+        state, message = await ended(bed, made)
+        assert state == "failed"
+        assert "no wireless module" in message
