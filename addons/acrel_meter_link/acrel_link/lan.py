@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .context import Context
-from .database import AWAY, Backoff
+from .database import Backoff
 from .errors import WriteRefusedError
 from .incidents import Subject
 from .lan_address import split_address
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MISSED_LIMIT = 3  # unanswered requests in a row, of whatever meters, that end a connection
-STANDSTILL = 10.0  # s without a tick: the process stood still and may have lost its lease
-PAUSE = 1.0  # s between tries to ask the database for the lease
 
 ONLINE = """
 UPDATE acrel_link_live SET online = true, connected_at = %s, seen_at = %s, closed_at = NULL
@@ -54,8 +52,6 @@ class LanLine:
         self._answered = False  # on the present connection
         self._answered_at = context.clock.now()
         self._lost = asyncio.Event()
-        self._ticked = self._loop.time()
-        self._doubted = False
         settings = context.settings
         self._backoff = Backoff(settings.retry_first, settings.retry_last)
         self._task = self._loop.create_task(self._run())
@@ -103,8 +99,6 @@ class LanLine:
         host, _ = split_address(self.link.address)
         if not settings.allows_lan(host):
             return "The address is in no network of ACREL_LINK_LAN_NETWORKS."
-        if not await self._allowed():
-            return "The lease is lost."
         self._client = await connect(
             self.link.channel, self.link.address, settings.lan_timeout, self._told
         )
@@ -186,27 +180,9 @@ class LanLine:
 
     # === Its lease === #
 
-    def tick(self, now: float) -> None:
-        """Take notice that the process runs; called about once a second."""
-        if now - self._ticked > STANDSTILL:
-            self._doubted = True
-        self._ticked = now
-
-    async def _allowed(self) -> bool:
-        """Tell whether a request may be sent: after a standstill the lease is asked for first.
-
-        A process that merely cannot reach PostgreSQL goes on, so that its guards hold.
-        """
-        if self._loop.time() - self._ticked > STANDSTILL:
-            self._doubted = True
-        while self._doubted and not self.closed:
-            try:
-                await self.check_epoch()
-                self._doubted = False
-            except AWAY as error:
-                log.warning("%s: nothing is sent until its lease is sure: %s", self, error)
-                await asyncio.sleep(PAUSE)
-        return not self.closed
+    def _allowed(self) -> bool:
+        """Tell whether a request may be sent; after a standstill another may own the bus."""
+        return self._server.still_owns() and not self.closed
 
     def lost_epoch(self) -> None:
         """Another process owns the bus now: this one sends nothing any more."""

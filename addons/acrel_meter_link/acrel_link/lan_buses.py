@@ -54,16 +54,15 @@ class Buses:
                         self._server, self._context, wanted[link_id], epoch
                     )
 
-    def tick(self, now: float) -> None:
-        """Take notice that the process runs."""
+    def give_up(self, reason: str) -> None:
+        """Let go of all buses; they are taken again when nobody else has them."""
         for line in self._lines.values():
-            line.tick(now)
+            line.cut(reason)
 
     def close(self) -> None:
         """Let go of all buses."""
         self._ended = True
-        for line in self._lines.values():
-            line.cut("the link process stops")
+        self.give_up("the link process stops")
 
     def _wanted(self) -> dict[int, LinkSpec]:
         return {

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from struct import Struct
 
@@ -30,7 +30,7 @@ class LanRequests:
         self,
         client: AsyncModbusTcpClient,
         timeout: float,
-        allowed: Callable[[], Awaitable[bool]],
+        allowed: Callable[[], bool],
     ):
         """Begin with a connected client.
 
@@ -101,7 +101,7 @@ class LanRequests:
             frame, done = queue.popleft()
             answer, error = b"", GoneError("The connection was closed.")
             try:
-                if await self._allowed():
+                if self._allowed():
                     answer, error = await self._ask(frame)
             finally:
                 # in the loop's own time, so that nothing that is done with it ends this task

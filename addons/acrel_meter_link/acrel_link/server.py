@@ -75,7 +75,6 @@ class Server:
             ticks += 1
             if ticks % REKEY_EVERY == 0:
                 self.rekey(self._proven)
-            self.buses.tick(now)
 
     def still_owns(self) -> bool:
         """Give up every connection after this process stood still for longer than its lease.
@@ -89,8 +88,10 @@ class Server:
             "another one may own their links.",
             self._context.settings.lease,
         )
+        reason = "this process stood still for longer than its lease"
         for connection in list(self._peers):
-            connection.cut("this process stood still for longer than its lease")
+            connection.cut(reason)
+        self.buses.give_up(reason)
         return False
 
     @property

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from acrel_link import lan, rtu
+from acrel_link import rtu
 from acrel_link.lan_requests import LanRequests, connect
 from acrel_link.registers import BILLING_BLOCK, BY_NAME
 from acrel_link.transparent import NoAnswerError
@@ -130,11 +130,7 @@ async def test_an_answer_that_comes_late_is_not_taken_for_the_next_one(bus):
     for name, value in values.items():
         assert bus.devices[1].write(time.time_ns(), BY_NAME[name].address, (value,))
     client = await connect(bus.channel, bus.address, 0.3, lambda connected: None)
-
-    async def allowed():
-        return True
-
-    requests = LanRequests(client, 0.3, allowed)
+    requests = LanRequests(client, 0.3, lambda: True)
     bus.delay = 0.45
     with pytest.raises(NoAnswerError):
         await requests.ask(rtu.read_request(1, BY_NAME["pt"].address, 1))
@@ -171,17 +167,29 @@ async def test_only_one_process_polls_a_bus_and_another_takes_over(bed, bus):
         assert link_row(bed, link_id)["worker_id"] == second_to_be.context.worker_id
 
 
-async def test_a_process_that_stood_still_asks_for_its_lease_before_it_sends(bed, monkeypatch):
-    monkeypatch.setattr(lan, "STANDSTILL", 1.5)
-    async with Bus("modbus_tcp", {1: FIRST}) as bus:
-        bed.add_link(SERIAL, outputs=(), channel=bus.channel, address=bus.address)
-        async with bed.link(poll_idle=0.1, sweep=3600) as link:
-            await until(lambda: bus.polls(1) > 2, "it is polled")
-            bed.admin.execute("UPDATE acrel_link_live SET epoch = epoch + 1, worker_id = NULL")
-            asked = len(bus.requests)
-            time.sleep(2)  # the whole loop stands still, as under SIGSTOP
-            await until(lambda: not link.server.buses.lines, "it lets go")
-            assert len(bus.requests) == asked
+@over_tcp
+async def test_a_process_that_stood_still_lets_go_before_it_sends(bed, bus):
+    bed.add_link(SERIAL, outputs=(), channel=bus.channel, address=bus.address)
+    async with bed.link(poll_idle=0.1, lease=1.5, sweep=3600) as link:
+        await until(lambda: bus.polls(1) > 2, "it is polled")
+        # another process took the bus meanwhile
+        bed.admin.execute(
+            "WITH other AS (INSERT INTO acrel_link_worker"
+            " (name, host, pid, listen, started_at, seen_at)"
+            " VALUES ('other', 'elsewhere', 1, '', clock_timestamp(), clock_timestamp())"
+            " RETURNING id)"
+            " UPDATE acrel_link_live SET epoch = epoch + 1, worker_id = other.id FROM other"
+        )
+        asked = len(bus.requests)
+        time.sleep(2)  # the whole loop stands still, as under SIGSTOP
+        await until(lambda: not link.server.buses.lines, "it lets go")
+        bed.notify()
+        await link.server.buses.sweep(link.server.leases)
+        assert not link.server.buses.lines, "the other one lives"
+        assert len(bus.requests) == asked
+        bed.admin.execute("UPDATE acrel_link_worker SET stopped_at = seen_at WHERE pid = 1")
+        await link.server.buses.sweep(link.server.leases)
+        await until(lambda: bus.polls(1) > 5, "it polls again when the other one has ended")
 
 
 @over_tcp
