@@ -197,7 +197,7 @@ def engine_command(odoo_args):
     """
     root = Path(odoo.cli.__path__[0]).parent.parent
     environment = dict(os.environ)
-    for name in ("ACREL_LINK_DB_PASSWORD", "ACREL_LINK_DSN"):
+    for name in ("ACREL_LINK_DB_PASSWORD", "ACREL_LINK_DSN", "ACREL_LINK_ROOT_KEY_FILE"):
         environment.pop(name, None)
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(root), *filter(None, [environment.get("PYTHONPATH")])]

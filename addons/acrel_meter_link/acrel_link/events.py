@@ -12,7 +12,8 @@ LINK_KINDS = {
     "channel_refused": WARNING,  # a connection over another channel than the link's
     "certificate_refused": ALARM,  # of another authority, expired, revoked, with another name
     "handshake_failed": ALARM,  # repeatedly in the name of one link, or with a hello used before
-    "link_mismatch": WARNING,  # ICCID or slave address differs from what is known
+    "link_mismatch": WARNING,  # another connection's serial number or slave address
+    "sim_changed": WARNING,  # it registers with another SIM card than it is bound to
     "link_abuse": WARNING,  # a connection was cut for its frames (too long, malformed, unfinished)
     "bus_unreachable": WARNING,  # a bus of LAN meters takes no connection, or no meter answers
     "close_refused": ALARM,  # the contactor was not closed: billing registers unread or falling

@@ -19,26 +19,27 @@ WITH new AS (
         AS n (link_id, connected_at, peer, iccid, firmware, rssi, upload_minutes,
               channel, proven_by, suite, key_version, secured_at)
 ), old AS (
-    SELECT l.link_id, l.worker_id, l.iccid FROM acrel_link_live l JOIN new USING (link_id)
+    SELECT l.link_id, l.worker_id, l.bound_iccid FROM acrel_link_live l JOIN new USING (link_id)
 ), claimed AS (
     INSERT INTO acrel_link_live AS l (link_id, epoch, worker_id, online, connected_at, seen_at,
-                                      peer, iccid, firmware, rssi, upload_minutes,
+                                      peer, iccid, bound_iccid, firmware, rssi, upload_minutes,
                                       channel, proven_by, suite, key_version, secured_at)
     SELECT link_id, nextval('acrel_link_epoch_seq'), %s, true, connected_at, connected_at,
-           peer, iccid, firmware, rssi, upload_minutes,
+           peer, iccid, nullif(iccid, ''), firmware, rssi, upload_minutes,
            channel, proven_by, suite, key_version, secured_at
       FROM new ORDER BY link_id
     ON CONFLICT (link_id) DO UPDATE
        SET epoch = excluded.epoch, worker_id = excluded.worker_id, online = true,
            connected_at = excluded.connected_at, seen_at = excluded.seen_at, closed_at = NULL,
            peer = excluded.peer, iccid = excluded.iccid, firmware = excluded.firmware,
+           bound_iccid = coalesce(l.bound_iccid, excluded.bound_iccid),
            rssi = excluded.rssi, upload_minutes = excluded.upload_minutes,
            channel = excluded.channel, proven_by = excluded.proven_by, suite = excluded.suite,
            key_version = excluded.key_version,
            secured_at = coalesce(excluded.secured_at, l.secured_at)
     RETURNING link_id, epoch
 )
-SELECT claimed.link_id, claimed.epoch, old.worker_id, old.iccid
+SELECT claimed.link_id, claimed.epoch, old.worker_id, old.bound_iccid
   FROM claimed LEFT JOIN old USING (link_id)
 """
 # A bus is taken only when no living process has it.
@@ -168,12 +169,14 @@ class Leases:
             line = newest[link_id]
             _, iccid, epoch = self._begun.pop(link_id)
             if iccid and iccid != line.registration.iccid:
-                self._context.incidents.note(
-                    "link_mismatch",
+                self._context.incidents.begin(
+                    "sim_changed",
                     Subject(link=link_id),
-                    f"It registered with SIM card {line.registration.iccid or 'none'}; it was "
-                    f"{iccid} before.",
+                    f"It registered with SIM card {line.registration.iccid or 'none'} and is "
+                    f"bound to {iccid}: accept the card, or find out who has the meter.",
                 )
+            else:
+                self._context.incidents.end("sim_changed", Subject(link=link_id))
             if line.closed:
                 self._went(line, epoch)
             else:

@@ -340,3 +340,6 @@ CREATE OR REPLACE TRIGGER acrel_key_log_table BEFORE TRUNCATE ON acrel_key_log
 
 -- Which root keys a living link process has loaded: a roll waits until all have the new one.
 ALTER TABLE acrel_link_worker ADD COLUMN IF NOT EXISTS roots text;
+
+-- The SIM card of a link's first contact; another one is an event until a person accepts it (acrel_key_job).
+ALTER TABLE acrel_link_live ADD COLUMN IF NOT EXISTS bound_iccid text;

@@ -15,6 +15,7 @@ KIND_LABELS = {
     "certificate_refused": "Certificate refused",
     "handshake_failed": "Proof failed repeatedly",
     "link_mismatch": "Identity differs",
+    "sim_changed": "Another SIM card",
     "link_abuse": "Connection cut for its frames",
     "bus_unreachable": "Bus not reached",
     "close_refused": "Closing refused",

@@ -2,6 +2,9 @@
 
 from odoo import fields, models
 
+from ..access import require
+from .key_job import GROUP
+
 
 class AcrelLinkKey(models.Model):
     """A device key of a link: its version and state, never its bytes. Read-only."""
@@ -47,3 +50,13 @@ class AcrelLinkKey(models.Model):
                          k.over_air, k.root_id AS root, k.made_at, k.handed_over_at, k.answered_at,
                          k.since
                     FROM acrel_link_key k LEFT JOIN acrel_link l ON l.id = k.link_id"""
+
+    def action_revoke(self):
+        """Order that this key is refused from now on, and no other."""
+        self.ensure_one()
+        require(self.env, GROUP)
+        self.check_access("read")
+        job = self.env["acrel.key.job"]._ask(
+            "revoke", self.link_id, parameters={"version": self.version}
+        )
+        return job._action_open()

@@ -46,6 +46,29 @@ class AcrelLink(models.Model):
         search="_search_key_state",
     )
 
+    bound_iccid = fields.Char(
+        "Bound to SIM Card",
+        compute="_compute_bound_iccid",
+        help="The card of the first contact. Another one is an event until it is accepted.",
+    )
+    sim_changed = fields.Boolean(compute="_compute_bound_iccid")
+
+    def _compute_bound_iccid(self):
+        """Show which SIM card each link is bound to."""
+        self.env.cr.execute(
+            SQL(
+                "SELECT link_id, bound_iccid FROM acrel_link_live WHERE link_id = ANY(%s)", self.ids
+            )
+        )
+        bound = dict(self.env.cr.fetchall())
+        for link in self:
+            link.bound_iccid = bound.get(link._origin.id)
+            link.sim_changed = bool(link.bound_iccid) and link.bound_iccid != link.iccid
+
+    def action_accept_sim(self):
+        """Order that the card of the last registration is the link's from now on."""
+        return self.env["acrel.key.job"]._ask("accept_sim", self)._action_open()
+
     def _compute_key_state(self):
         """Show which keys of each link can be used."""
         self.env.cr.execute(

@@ -1,8 +1,9 @@
 from datetime import timedelta
 
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
+from ..hooks import uninstall_hook
 from .key_case import KeyCase
 
 
@@ -49,6 +50,36 @@ class TestLinkKeys(KeyCase):
         )
         self.link.serial = "T0000000000009"
         self.link.unlink()
+
+    def test_another_sim_card_is_shown_until_it_is_accepted(self):
+        self.connect_link(self.link, iccid="8986111", bound_iccid="8986111")
+        self.assertFalse(self.link.sim_changed)
+        self.env.cr.execute("UPDATE acrel_link_live SET iccid = '8986999'")
+        self.link.invalidate_recordset()
+        self.assertTrue(self.link.sim_changed)
+        self.assertEqual(self.link.bound_iccid, "8986111")
+        action = self.link.with_user(self.officer).action_accept_sim()
+        self.assertEqual(self.env["acrel.key.job"].browse(action["res_id"]).kind, "accept_sim")
+        with self.assertRaises(AccessError):
+            self.link.with_user(self.manager).action_accept_sim()
+
+    def test_one_version_is_revoked_from_its_row(self):
+        self.give_key(self.link)
+        key_id = self.give_key(self.link, 2, "next", over_air=True)
+        key = self.env["acrel.link.key"].with_user(self.officer).browse(key_id)
+        job = self.env["acrel.key.job"].browse(key.action_revoke()["res_id"])
+        self.assertEqual(self.job_row(job)["parameters"], {"version": 2})
+        self.assertEqual(self.job_row(job)["link_ids"], self.link.ids)
+        with self.assertRaises(AccessError):
+            key.with_user(self.manager).action_revoke()
+
+    def test_tasks_go_with_the_module(self):
+        self.give_key(self.link)
+        self.give_key(self.link, 2, "next", over_air=True, made_at=self.now - timedelta(days=8))
+        self.assertTrue(self.remind())
+        uninstall_hook(self.env)
+        self.assertFalse(self.tasks())
+        self.env.ref("acrel_meter_link.activity_type_rotation").unlink()
 
     def test_a_rotation_without_answer_becomes_a_task_after_a_week(self):
         self.give_key(self.link)

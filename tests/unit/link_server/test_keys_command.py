@@ -31,7 +31,8 @@ def link(bed) -> int:
 
 def test_issue_makes_a_package_that_opens_with_the_passphrase(bench, bed, link):
     bed.admin.execute(
-        "INSERT INTO acrel_link_live (link_id, epoch, online, iccid) VALUES (%s, 1, false, '8986')",
+        "INSERT INTO acrel_link_live (link_id, epoch, online, bound_iccid)"
+        " VALUES (%s, 1, false, '8986')",
         [link],
     )
     path = bench.file()

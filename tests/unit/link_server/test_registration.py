@@ -11,6 +11,7 @@ from acrel_link.commands import parse_time_answer
 from acrel_link.crc import seal
 
 from .bed import until
+from .key_bench import KeyBench
 
 SERIAL = "4711"
 
@@ -149,16 +150,36 @@ async def test_a_meter_added_to_a_living_link_is_polled(bed, ids):
             asked = rtu.parse_request((await peer.frame(commands.TRANSPARENT)).body)
 
 
-async def test_another_sim_card_is_an_event(bed, ids):
-    async with bed.link() as link:
-        peer = await registered(link)
-        await until(lambda: bed.row("acrel_link_live", "link_id", ids[0]), "the claim")
-        peer.close()
-        await until(lambda: link.context.counters.connections == 0, "it is gone")
+async def test_another_sim_card_is_an_event_until_it_is_accepted(bed, ids, tmp_path):
+    def bound():
+        return bed.row("acrel_link_live", "link_id", ids[0]).get("bound_iccid")
+
+    async def registers(link, iccid):
+        await until(lambda: link.context.counters.connections == 0, "nobody is there")
         peer = await link.peer()
-        peer.register(SERIAL, iccid="8986999")
-        events = await until(lambda: bed.events("link_mismatch"), "the event")
-        assert "8986999" in events[0]["message"]
+        peer.register(SERIAL, iccid=iccid)
+        card = "SELECT online AND iccid = %s FROM acrel_link_live"
+        await until(lambda: bed.one(card, iccid), "the claim")
+        peer.close()
+
+    async with bed.link() as link:
+        await registers(link, "")
+        assert bound() is None, "no card was told"
+        await registers(link, "8986111")
+        assert bound() == "8986111", "the first contact binds"
+        for _ in range(2):
+            await registers(link, "8986999")
+        [event] = await until(lambda: bed.events("sim_changed"), "the event")
+        assert "8986999" in event["message"] and "8986111" in event["message"]
+        assert event["end_at"] is None, "it lasts, and is told once"
+        assert bound() == "8986111"
+        bench = KeyBench(bed, tmp_path)
+        job = bench.ask("accept_sim", ids[0])
+        await until(lambda: bench.job(job)["state"] == "done", "accepted, also without a root key")
+        assert bound() == "8986999"
+        await registers(link, "8986999")
+        await until(lambda: bed.events("sim_changed")[0]["end_at"], "it is over")
+    assert bench.logged() == ["sim_accepted"]
 
 
 async def test_a_meter_registers_while_postgresql_is_away(cluster, bed, ids):
@@ -199,7 +220,7 @@ async def test_a_claim_that_failed_half_way_is_completed(bed, interrupted):
     async with bed.link(request_timeout=30) as link:
         # another process owned the link since this one started
         bed.admin.execute(
-            "INSERT INTO acrel_link_live (link_id, epoch, worker_id, online, iccid)"
+            "INSERT INTO acrel_link_live (link_id, epoch, worker_id, online, bound_iccid)"
             " VALUES (%s, 0, 4711, true, '8986')",
             [link_id],
         )
@@ -216,7 +237,7 @@ async def test_a_claim_that_failed_half_way_is_completed(bed, interrupted):
         row = bed.row("acrel_link_live", "link_id", link_id)
         assert row["epoch"] == connection.epoch
         assert link.context.master.live_of(output).close_register == 777, "it was taken over"
-        assert await until(lambda: bed.events("link_mismatch"), "the other SIM card is told")
+        assert await until(lambda: bed.events("sim_changed"), "the other SIM card is told")
 
 
 async def test_a_connection_that_closes_while_its_claim_fails_is_shown_offline(bed, interrupted):

@@ -25,7 +25,7 @@ UPDATE acrel_link_key SET handed_over_at = clock_timestamp()
 RETURNING version, root_id, wrapped
 """
 FACTS = """
-SELECT (SELECT iccid FROM acrel_link_live WHERE link_id = %(link)s),
+SELECT (SELECT bound_iccid FROM acrel_link_live WHERE link_id = %(link)s),
        (SELECT string_agg(DISTINCT profile, ',') FROM acrel_meter WHERE link_id = %(link)s
          AND active)
 """
@@ -38,6 +38,12 @@ RETURNING version
 REVOKE_CERTIFICATES = """
 UPDATE acrel_link_certificate SET state = 'revoked', revoked_at = clock_timestamp()
  WHERE link_id = %s AND state = 'valid' RETURNING number
+"""
+
+
+# What is shown as the link's present card becomes the one that it is bound to.
+ACCEPT_SIM = """
+UPDATE acrel_link_live SET bound_iccid = nullif(iccid, '') WHERE link_id = %s RETURNING bound_iccid
 """
 
 
@@ -129,6 +135,18 @@ def revoke(work: Work) -> Outcome:
     if not count:
         raise KeysError("Nothing was there to be revoked.")
     return Outcome(f"{_plural(count, 'credential')} revoked; open connections are closed.")
+
+
+def accept_sim(work: Work) -> Outcome:
+    """Bind the links to the SIM cards that they registered with last."""
+    cards = []
+    for link in work.links():
+        for (iccid,) in work.fetch(ACCEPT_SIM, link.id):
+            cards.append(iccid or "none")
+            work.log("sim_accepted", link, detail=cards[-1])
+    if not cards:
+        raise KeysError("No link registered yet, so there is no SIM card to accept.")
+    return Outcome(f"Bound to {', '.join(cards[:3])}{' and more' if len(cards) > 3 else ''}.")
 
 
 def _issue(work: Work, link: Link, lab: bool) -> int:

@@ -22,6 +22,7 @@ ACTIONS: dict[str, Callable[[Work], Outcome]] = {
     "hand_over": actions.hand_over,
     "rotate": actions.rotate,
     "revoke": actions.revoke,
+    "accept_sim": actions.accept_sim,
     "roll": roll.roll,
     "start_over": roll.start_over,
     "authority": certificates.authority,
@@ -30,7 +31,7 @@ ACTIONS: dict[str, Callable[[Work], Outcome]] = {
     "revoke_certificate": certificates.revoke_certificate,
     "revocation_list": certificates.revocation,
 }
-WITHOUT_ROOT = ("revoke", "revoke_certificate", "start_over")
+WITHOUT_ROOT = ("revoke", "revoke_certificate", "accept_sim", "start_over")
 """What is done at once also by a process that has no root key: nothing is unwrapped for it."""
 
 KEPT_DAYS = 7

@@ -15,6 +15,7 @@ KINDS = (
     "hand_over",
     "rotate",
     "revoke",
+    "accept_sim",
     "roll",
     "start_over",
     "authority",
