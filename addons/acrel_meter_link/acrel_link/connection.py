@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from . import commands, rtu
+from .answers import Answers
 from .channels.base import ChannelError
 from .commands import Registration
 from .context import Context
@@ -19,7 +20,7 @@ from .intake import Intake
 from .line import owns, units_of
 from .master import LinkSpec
 from .rivalry import Rivalry
-from .transparent import WRITE_SECONDS, GoneError, NoAnswerError, Requests, Warrant
+from .transparent import WRITE_SECONDS, Requests, Warrant
 from .unit import Unit
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Connection(asyncio.Protocol):
         self.epoch: int | None = None
         self.entrusted: Entrusted | None = None  # where a meter agent is behind it
         self.closed = False
-        self.ordered: dict[int, asyncio.Future[bytes]] = {}  # answers waited for, by command
+        self.answers = Answers(self._instruct, context.settings.request_timeout)
         self.peer = self.host = ""
         self.connected_at: datetime | None = None
         self.listener = listener
@@ -58,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._waiting = False  # for the place of the link's present connection
         self._backlog: deque[Frame] = deque()  # received, but too many wait or came at once
         self._taken = 0.0  # frames lately; it falls by the allowed rate
+        self._burst = BURST * context.settings.frame_rate
         self._ticked = self._since
         self._paused = self._hushed = False
         self._held: asyncio.TimerHandle | None = None  # until its hello is answered
@@ -107,9 +109,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything; a waiting rival registers at once."""
         self.closed = True
-        for future in self.ordered.values():
-            if not future.done():
-                future.set_exception(GoneError("The connection was closed."))
+        self.answers.close()
         for unit in self._units.values():
             unit.stop()
         self._units = {}
@@ -145,7 +145,17 @@ class Connection(asyncio.Protocol):
             self._begun = None
         elif found or self._begun is None:
             self._begun = now
-        if self._intake is None and not self._is_ready():
+        intake, count = self._intake, len(found)
+        if intake is None:
+            if not self._is_ready():
+                return
+        elif not (self._backlog or intake.crowds(count) or self._taken + count > self._burst):
+            # nearly every frame goes this way
+            self._taken += count
+            for frame in found:
+                intake.take(frame)
+                if self.closed:
+                    return
             return
         self._backlog.extend(found)
         self._work_off()
@@ -195,30 +205,13 @@ class Connection(asyncio.Protocol):
         if self._may_send():
             self._transport.write(self.channel.frame(command, body))
 
-    async def order(self, command: int, body: bytes) -> bytes:
-        """Send a command that configures the meter, and return what it answers.
-
-        Raise `NoAnswerError` when it does not in time, `GoneError` when the connection ends.
-        """
-        future = self._loop.create_future()
-        if not self._may_send() or command in self.ordered:
-            raise GoneError("The connection is closed, or waits for such an answer already.")
-        self.ordered[command] = future
+    def _instruct(self, command: int, body: bytes) -> bool:
+        """Send a command that is carried out in time or never; False where none may be sent."""
+        if not self._may_send():
+            return False
         warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
-        try:
-            self._transport.write(self.channel.guarded(command, body, *warrant))
-            async with asyncio.timeout(self._context.settings.request_timeout):
-                return await future
-        except TimeoutError as error:
-            raise NoAnswerError(f"The meter did not answer command {command:02X}.") from error
-        finally:
-            del self.ordered[command]
-
-    def _instruct(self, command: int, body: bytes) -> None:
-        """Send a command that is carried out in time or never."""
-        if self._may_send():
-            warrant = Warrant.within(WRITE_SECONDS, self._context.clock)
-            self._transport.write(self.channel.guarded(command, body, *warrant))
+        self._transport.write(self.channel.guarded(command, body, *warrant))
+        return True
 
     def _request(self, request: bytes, warrant: Warrant | None) -> None:
         """Send a Modbus request; a write goes as one that is carried out in time or never."""
@@ -290,9 +283,7 @@ class Connection(asyncio.Protocol):
     def _is_full(self) -> bool:
         """Whether too many frames wait for their commit, or came lately."""
         intake = self._intake
-        if intake is None:
-            return False
-        return intake.full or self._taken >= BURST * self._context.settings.frame_rate
+        return intake is not None and (intake.crowds(1) or self._taken >= self._burst)
 
     def go_on(self) -> None:
         """Take up again what was put off."""

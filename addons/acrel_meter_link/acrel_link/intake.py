@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
@@ -33,6 +33,17 @@ UNSTORED_LIMIT = 64  # frames of one connection that wait for their commit befor
 class Intake:
     """The frames of one connection after it registered."""
 
+    __slots__ = (
+        "_alarm_changes",
+        "_alarms",
+        "_context",
+        "_line",
+        "_serials",
+        "_slaves",
+        "_unstored",
+        "profile",
+    )
+
     def __init__(self, line: Connection, context: Context):
         self.profile = profile(DEFAULT)
         self._line, self._context = line, context
@@ -41,22 +52,10 @@ class Intake:
         self._unstored: set[Hashable] = set()  # frames that wait for their commit
         self._alarms: dict[int, bytes] = {}  # the last one of each meter
         self._alarm_changes = 0
-        self._handlers = {
-            commands.REGISTER: self._registered_again,
-            commands.UPLOAD: self._uploaded,
-            commands.TRANSPARENT: self._replied,
-            commands.TIME: self._asked_time,
-            commands.ALARM: self._alarmed,
-            commands.SETPOINTS: self._told_setpoints,
-            commands.HEARTBEAT_NB: self._beat,
-            **{command: partial(self._ordered, command) for command in FRAMES},
-            GUARD: self._guard_told,
-        }
 
-    @property
-    def full(self) -> bool:
-        """Whether too much waits for its commit to take more."""
-        return len(self._unstored) >= UNSTORED_LIMIT
+    def crowds(self, count: int) -> bool:
+        """Tell whether so many frames more are too many to wait for their commit."""
+        return len(self._unstored) + count > UNSTORED_LIMIT
 
     def bound(self) -> None:
         """Take notice of the meters that are behind the link now."""
@@ -69,10 +68,10 @@ class Intake:
 
     def take(self, frame: Frame) -> None:
         """Handle one frame; one of an unknown command is passed over."""
-        handler = self._handlers.get(frame.command)
+        handler = _HANDLERS.get(frame.command)
         if handler is not None:
             try:
-                handler(frame.body)
+                handler(self, frame.body)
             except ProtocolError as error:
                 self._refuse(frame, str(error))
 
@@ -147,16 +146,14 @@ class Intake:
         if self._is_mine(reply.serial, reply.rtu[0] if reply.rtu else None):
             self._line.requests.replied(reply.rtu)
 
-    def _ordered(self, command: int, body: bytes) -> None:
+    def ordered(self, command: int, body: bytes) -> None:
         """Take the answer to a command that configures the meter."""
-        future = self._line.ordered.get(command)
-        if future is not None and not future.done():
-            future.set_result(body)
+        self._line.answers.arrived(command, body)
 
     def _guard_told(self, body: bytes) -> None:
         report = parse_report(body)
         entrusted, unit = self._line.entrusted, self._line.unit(report.slave)
-        if entrusted is None:
+        if entrusted is None or not self._is_mine(None, report.slave):
             return
         entrusted.replied(report)
         for output in unit.outputs if unit is not None else ():
@@ -236,6 +233,25 @@ class Intake:
             unit.arrived(reading)
         if upload.outputs is not None:
             unit.relays_told(upload.outputs)
+
+
+def _answer_to(command: int) -> Callable[[Intake, bytes], None]:
+    """Return what takes the answer to a command that configures the meter."""
+    return lambda intake, body: intake.ordered(command, body)
+
+
+# of the class, so that a connection does not carry them
+_HANDLERS: dict[int, Callable[[Intake, bytes], None]] = {
+    commands.REGISTER: Intake._registered_again,
+    commands.UPLOAD: Intake._uploaded,
+    commands.TRANSPARENT: Intake._replied,
+    commands.TIME: Intake._asked_time,
+    commands.ALARM: Intake._alarmed,
+    commands.SETPOINTS: Intake._told_setpoints,
+    commands.HEARTBEAT_NB: Intake._beat,
+    GUARD: Intake._guard_told,
+    **{command: _answer_to(command) for command in FRAMES},
+}
 
 
 def _digest(frame: bytes) -> bytes:

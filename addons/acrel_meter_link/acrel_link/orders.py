@@ -89,7 +89,7 @@ class Orders:
             return "The slow values were read."
         if kind == "configure" and "frame" in told:
             command = told["frame"]
-            await unit.line.order(command, plan_frame(command, told.get("body", "")))
+            await unit.line.answers.ask(command, plan_frame(command, told.get("body", "")))
             return f"The meter acknowledged: {FRAMES[command]}."
         writes = plan_writes(unit.profile, told.get("registers", {}), ORDERED[kind])
         for write in writes:
