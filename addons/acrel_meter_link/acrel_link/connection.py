@@ -363,7 +363,8 @@ class Connection(asyncio.Protocol):
         self.requests = Requests(self._request, self._context.settings.request_timeout)
         self._intake = Intake(self, self._context)
         if self.channel.secured and self.registration.firmware[0].startswith(AGENT_MARK):
-            self.entrusted = Entrusted(self._instruct, self._context.settings.request_timeout)
+            timeout = self._context.settings.request_timeout
+            self.entrusted = Entrusted(self._instruct, timeout, self._context.clock)
         self._rivalry = Rivalry(self, self._context)
         self.send(commands.REGISTER)
         log.info("%s registers as %s.", self.peer, link.serial)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from .clock import EPOCH
+from .clock import EPOCH, Clock
 from .contactor import StepError
 from .decision import carried_out, guard_register
 from .guard_order import GUARD, GuardOrder, GuardReport, Outcome, build_order
@@ -37,8 +37,8 @@ Place = tuple[int, int]
 class Entrusted:
     """What the agent behind one connection was told, and what it has taken over."""
 
-    def __init__(self, send: Callable[[int, bytes], None], timeout: float):
-        self._send, self._timeout = send, timeout
+    def __init__(self, send: Callable[[int, bytes], None], timeout: float, clock: Clock):
+        self._send, self._timeout, self._clock = send, timeout, clock
         self._loop = asyncio.get_running_loop()
         self._told: dict[Place, tuple[GuardOrder, float]] = {}
         self._taken: dict[Place, GuardOrder] = {}
@@ -53,7 +53,7 @@ class Entrusted:
         now = self._loop.time()
         if told != order or now - at > self._timeout:
             self._told[place] = (order, now)
-            self._send(GUARD, build_order(order))
+            self._send(GUARD, build_order(order, self._clock.unix_ms() // 1000))
 
     async def hand_over(self, order: GuardOrder) -> None:
         """Wait until the agent has taken a guard over; raise `StepError` when it does not."""

@@ -2,15 +2,18 @@
 
 Down, as a guarded frame; an order without register and time takes the guard away:
 
-    slave 1 | output 1 | flags 1 | revision 4 | stop register 4 | stop time 8 (unix s)
+    slave 1 | output 1 | flags 1 | revision 4 | stop register 4 | stop time 8 (unix s) | now 8
 
 Up, in answer to an order and by itself when a guard has opened its output:
 
     slave 1 | output 1 | state 1 | revision 4 | register 4 | time 8 (unix s)
 
-A field that does not apply is zero. Flags: bit 0 hold (the agent never opens), bit 1 the stop
-register holds, bit 2 the stop time holds. Bit 0 of `state` in an answer tells that the register
-is known; its upper bits are the `Outcome`.
+`now` is the server's time when it was sent, so that the stop time means the same on both sides,
+whatever the local times that command 93 tells. A field that does not apply is zero.
+
+Flags: bit 0 hold (the agent never opens), bit 1 the stop register holds, bit 2 the stop time
+holds. Bit 0 of `state` in an answer tells that the register is known; its upper bits are the
+`Outcome`.
 """
 
 from enum import IntEnum
@@ -25,6 +28,7 @@ AGENT_MARK = "a6."
 does, for theirs are decimal."""
 
 _BODY = Struct(">BBBIIQ")
+_NOW_SIZE = 8
 _HOLD, _REGISTER, _TIME = 1, 2, 4
 _KNOWN = 1
 _MOST_TIME = 2**40
@@ -66,8 +70,8 @@ class GuardReport(NamedTuple):
     time: int
 
 
-def build_order(order: GuardOrder) -> bytes:
-    """Return the body of command A6 down."""
+def build_order(order: GuardOrder, now: int) -> bytes:
+    """Return the body of command A6 down, sent at `now` (unix s)."""
     flags = (
         _HOLD * order.hold
         | _REGISTER * (order.register is not None)
@@ -75,20 +79,23 @@ def build_order(order: GuardOrder) -> bytes:
     )
     body = _BODY.pack(
         order.slave, order.output, flags, order.revision, order.register or 0, order.time or 0
-    )
-    if parse_order(body) != order:
+    ) + now.to_bytes(_NOW_SIZE, "big")
+    if parse_order(body) != (order, now):
         raise BodyError(f"{order} does not fit command A6.")
     return body
 
 
-def parse_order(body: bytes) -> GuardOrder:
-    """Return what command A6 down asks; raise `BodyError` when it is none."""
-    slave, output, flags, revision, register, moment = _unpack(body)
+def parse_order(body: bytes) -> tuple[GuardOrder, int]:
+    """Return what command A6 down asks, and the server's time; raise `BodyError` otherwise."""
+    slave, output, flags, revision, register, moment = _unpack(body[:-_NOW_SIZE])
+    now = int.from_bytes(body[-_NOW_SIZE:], "big")
+    if now > _MOST_TIME:
+        raise BodyError("A guard of command A6 was sent at no time that there can be.")
     if flags > _HOLD | _REGISTER | _TIME or (register and not flags & _REGISTER):
         raise BodyError("A guard of command A6 has flags that are not known.")
     if moment and not flags & _TIME:
         raise BodyError("A guard of command A6 has a time that does not hold.")
-    return GuardOrder(
+    order = GuardOrder(
         slave,
         output,
         revision,
@@ -96,6 +103,7 @@ def parse_order(body: bytes) -> GuardOrder:
         moment if flags & _TIME else None,
         bool(flags & _HOLD),
     )
+    return order, now
 
 
 def build_report(report: GuardReport) -> bytes:
@@ -128,7 +136,7 @@ def parse_report(body: bytes) -> GuardReport:
 
 def _unpack(body: bytes) -> tuple[int, ...]:
     if len(body) != _BODY.size:
-        raise BodyError(f"Command A6 carries {_BODY.size} bytes, this one {len(body)}.")
+        raise BodyError(f"Command A6 has {len(body)} bytes where {_BODY.size} were expected.")
     slave, output, state, revision, register, moment = _BODY.unpack(body)
     if not 1 <= slave <= 247 or output not in (1, 2) or moment > _MOST_TIME:
         raise BodyError("Command A6 names no meter, no output or no time that there can be.")

@@ -159,7 +159,7 @@ class Station:
         return commands.parse_transparent(await self.reply(commands.TRANSPARENT)).rtu
 
     async def guard(self, order: GuardOrder) -> GuardReport:
-        self._guarded(GUARD, build_order(order), 20_000)
+        self._guarded(GUARD, build_order(order, self._now_ms() // 1000), 20_000)
         return parse_report(await self.reply(GUARD))
 
     def _guarded(self, command: int, body: bytes, milliseconds: int) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from acrel_link.clock import Clock
 from acrel_link.contactor import StepError
 from acrel_link.entrusted import Entrusted, reached
 from acrel_link.guard_order import GuardOrder, GuardReport, Outcome, parse_order
@@ -21,7 +22,7 @@ def sent() -> list[GuardOrder]:
 
 @pytest.fixture
 async def entrusted(sent):
-    return Entrusted(lambda command, body: sent.append(parse_order(body)), 0.2)
+    return Entrusted(lambda command, body: sent.append(parse_order(body)[0]), 0.2, Clock())
 
 
 def report(order: GuardOrder, outcome=Outcome.KEPT, register=None) -> GuardReport:
@@ -40,7 +41,7 @@ async def test_told_once_and_again_when_it_moves(entrusted, sent):
 
 
 async def test_unanswered_order_is_told_again(sent):
-    entrusted = Entrusted(lambda command, body: sent.append(parse_order(body)), -1.0)
+    entrusted = Entrusted(lambda command, body: sent.append(parse_order(body)[0]), -1.0, Clock())
     entrusted.tell(ORDER)
     entrusted.tell(ORDER)
     assert sent == [ORDER, ORDER]

@@ -179,6 +179,9 @@ def test_damaged_file_says_what_to_do(make, tmp_path):
 
 # === Command A6 === #
 
+NOW = 0x67FFFFF0
+BODY = build_order(ORDER, NOW)
+
 
 @pytest.mark.parametrize(
     "order",
@@ -191,14 +194,16 @@ def test_damaged_file_says_what_to_do(make, tmp_path):
     ],
 )
 def test_order_is_built_and_read(order):
-    body = build_order(order)
-    assert len(body) == 19
-    assert parse_order(body) == order
+    body = build_order(order, NOW)
+    assert len(body) == 27
+    assert parse_order(body) == (order, NOW)
 
 
 def test_order_is_these_bytes():
     order = GuardOrder(3, 2, 9, 0x01020304, 0x68000000, True)
-    assert build_order(order).hex() == "0302070000000901020304" + "0000000068000000"
+    assert build_order(order, NOW).hex() == (
+        "03020700000009" + "01020304" + "0000000068000000" + "0000000067fffff0"
+    )
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -212,13 +217,14 @@ def test_report_is_built_and_read(outcome, register):
     "body",
     [
         b"",
-        bytes(19),
-        build_order(ORDER)[:-1],
-        build_order(ORDER) + b"\0",
-        b"\xf8" + build_order(ORDER)[1:],  # slave 248
-        build_order(ORDER)[:1] + b"\3" + build_order(ORDER)[2:],  # output 3
-        build_order(ORDER)[:2] + b"\x08" + build_order(ORDER)[3:],  # unknown flag
-        build_order(ORDER)[:2] + b"\0" + build_order(ORDER)[3:],  # register without its flag
+        bytes(27),
+        BODY[:-1],
+        BODY + b"\0",
+        b"\xf8" + BODY[1:],  # slave 248
+        BODY[:1] + b"\3" + BODY[2:],  # output 3
+        BODY[:2] + b"\x08" + BODY[3:],  # unknown flag
+        BODY[:2] + b"\0" + BODY[3:],  # register without its flag
+        BODY[:-8] + b"\xff" * 8,  # sent at no time
     ],
 )
 def test_wrong_body_is_refused(body):

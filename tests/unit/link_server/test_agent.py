@@ -215,6 +215,23 @@ async def test_agent_opens_at_the_guard_while_the_link_is_away(site):
             assert running.guards.watches(1) is False
 
 
+@pytest.mark.parametrize("site", ["tls"], indirect=True)
+async def test_guard_by_time_goes_by_the_server_s_time_whatever_local_time_is_told(site):
+    site.devices = {1: device(5000)}
+    _, _, output = site.add_link(1)
+    async with tcp_meters(site.devices) as modbus, site.link() as link:
+        config = replace(site.config(modbus), utc_offset=UTC)  # 8 h from what the link tells
+        site.hand_over()
+        async with agent(config) as running:
+            await until(lambda: site.online(link), "the agent registers")
+            soon = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)
+            site.bed.want(output, "closed", guard_until=soon)
+            await until(lambda: site.bed.live(output).get("state") == "closed", "it closes")
+            assert abs(running.clock.now() - time.time()) < 60
+            assert not running.guards.closed_for_good(1, 1)
+            assert site.devices[1].relay
+
+
 @pytest.mark.parametrize("site", ["sealed"], indirect=True)
 async def test_agent_never_opens_what_holds(site):
     site.devices = {1: device(5000, load=30_000, speed=400)}

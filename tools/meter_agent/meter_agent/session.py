@@ -35,6 +35,7 @@ ANSWER_SECONDS = 30.0  # for the answers that a living server gives at once
 ACKNOWLEDGE_SECONDS = 300.0  # an upload waits for the server's database
 BEAT = 30.0  # s between heartbeats; every second one asks for an answer
 WAITING_REQUESTS = 16
+TIME_STEP = 2.0  # s; the server tells whole seconds, and its frames need their time
 FIRMWARE = (f"{AGENT_MARK}1", VERSION, "0.0")
 _FRAME_HEAD = 3  # of an encoded frame: marks and command
 _FRAME_TAIL = 4  # CRC and marks
@@ -59,6 +60,7 @@ class Session:
         self._wire, self._config, self._iccid = wire, config, iccid
         self._meters, self._guards = meters, guards
         self._spool, self._grew, self._clock, self._held = spool, grew, clock, held
+        self._knows_time = False  # from a guard, and not only as a local time
         self._registered = asyncio.Event()
         self._told_time = asyncio.Event()
         self._acknowledged = asyncio.Event()
@@ -172,13 +174,22 @@ class Session:
         elif command == commands.TIME:
             self._time_told(body)
         elif command == GUARD:
-            self._wire.send(GUARD, build_report(self._guards.take(parse_order(body))))
+            order, now = parse_order(body)
+            self._time_by_guard(now)
+            self._wire.send(GUARD, build_report(self._guards.take(order)))
 
     def _time_told(self, body: bytes) -> None:
         local = commands.parse_time_answer(body).replace(tzinfo=self._config.utc_offset)
         self._told_time.set()
-        if self._wire.server_time is None:
+        if self._wire.server_time is None and not self._knows_time:
             self._clock.follow(local.timestamp())
+
+    def _time_by_guard(self, now: int) -> None:
+        """Go by the server's own time where only local times were told so far."""
+        if self._wire.server_time is None:
+            self._knows_time = True
+            if abs(now - self._clock.now()) > TIME_STEP:
+                self._clock.follow(now)
 
     async def _answer(self) -> None:
         """Forward requests to the meters, one after the other."""
