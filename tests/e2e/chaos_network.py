@@ -131,6 +131,13 @@ class Chaos:
         totals = self.network.meter(do="totals")
         return totals["uploads_sent"] == totals["uploads_acknowledged"]
 
+    def check_all(self) -> None:
+        """Look at outputs, uploads, energy, money and sessions."""
+        self.check_outputs()
+        self._check_uploads()
+        self._check_energy()
+        self._check_sessions()
+
     def check_outputs(self) -> None:
         """Every output without a running session is open, at the meter."""
         for pile in PILES:
@@ -141,7 +148,7 @@ class Chaos:
                     OPEN_SECONDS,
                 )
 
-    def check_uploads(self) -> None:
+    def _check_uploads(self) -> None:
         """Every acknowledged upload of every meter is in the table, once."""
         stored = dict(
             self.network.rows(
@@ -154,7 +161,7 @@ class Chaos:
         for meter in self.network.meter(do="state", serial="*"):
             assert stored[meter["serial"]] == meter["uploads_acknowledged"], meter["serial"]
 
-    def check_energy(self) -> None:
+    def _check_energy(self) -> None:
         """Register difference = sessions + outside sessions, for each pile; bills tie."""
         network = self.network
         for pile in PILES:
@@ -184,8 +191,8 @@ class Chaos:
             for session in sessions:
                 check_money(network, session)
 
-    def check_one_engine(self) -> None:
-        """One engine leads, and no session is left in between."""
+    def _check_sessions(self) -> None:
+        """No session is left in between."""
         unsettled = self.network.value(
             "SELECT count(*) FROM acrel_session WHERE state = ANY(%s)", list(LIVE)
         )
