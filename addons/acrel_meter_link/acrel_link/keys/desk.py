@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from time import monotonic
 
 import psycopg
 
@@ -13,6 +14,8 @@ from .ring import KeyRing
 from .work import current_root
 
 log = logging.getLogger(__name__)
+
+PAUSE = 0.5  # s
 
 WAITING = """
 SELECT EXISTS (SELECT FROM acrel_key_job WHERE state = 'queued'),
@@ -60,10 +63,13 @@ class KeyDesk:
             self.wake()
 
     async def run(self) -> None:
-        """Work whenever woken."""
+        """Work whenever woken, but not again and again where many wake-ups come."""
+        looked = -PAUSE
         while True:
             await self._wake.wait()
+            await asyncio.sleep(max(0.0, looked + PAUSE - monotonic()))
             self._wake.clear()
+            looked = monotonic()
             try:
                 await self.work()
             except AWAY as error:
