@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from . import rtu
 from .context import Context
 from .database import Backoff
 from .errors import WriteRefusedError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MISSED_LIMIT = 3  # unanswered requests in a row, of whatever meters, that end a connection
+MISSED_LIMIT = 3  # requests in a row that nobody on the bus answered end a connection
 
 ONLINE = """
 UPDATE acrel_link_live SET online = true, connected_at = %s, seen_at = %s, closed_at = NULL
@@ -134,7 +135,13 @@ class LanLine:
         )
 
     def _missed(self) -> None:
-        if self.requests.missed >= MISSED_LIMIT:
+        """Ask the next meter whether the bus is alive; when no meter is, connect anew."""
+        left = [slave for slave in self._units if slave not in self.requests.in_vain]
+        if left:
+            start, _ = self._units[left[0]].profile.billing[0]
+            request = rtu.read_request(left[0], start, 1)
+            self.requests.submit(request, lambda data, error: None, urgent=True)
+        elif self.requests.missed >= MISSED_LIMIT:
             self._lost.set()
 
     def _let_go(self) -> None:

@@ -49,6 +49,9 @@ class LanRequests:
         self._wake = asyncio.Event()
         self._closed = False
         self.missed = 0
+        """Requests since anyone answered,"""
+        self.in_vain: set[int] = set()
+        """and the slave addresses that did not."""
         self.on_answer: Callable[[], None] = lambda: None
         self.on_miss: Callable[[], None] = lambda: None
         self._task = self._loop.create_task(self._run())
@@ -121,6 +124,7 @@ class LanRequests:
             if self._closed:
                 return b"", GoneError("The connection was closed.")
             self.missed += 1
+            self.in_vain.add(frame[0])
             self.on_miss()
             return b"", NoAnswerError(f"The meter did not answer within {self._timeout:g} s.")
         self._answered()
@@ -128,6 +132,9 @@ class LanRequests:
 
     def _answered(self) -> None:
         self.missed = 0
+        """Requests since anyone answered,"""
+        self.in_vain: set[int] = set()
+        """and the slave addresses that did not."""
         self.on_answer()
 
     async def _answer(self, frame: bytes) -> bytes:
@@ -171,7 +178,10 @@ async def connect(
         reconnect_delay=0,
         trace_connect=told,
     )
-    if await client.connect():
-        return client
-    client.close()
-    return None
+    connected = False
+    try:
+        connected = await client.connect()
+    finally:
+        if not connected:
+            client.close()
+    return client if connected else None
