@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 
 import pytest
@@ -168,6 +169,19 @@ def test_box_that_wakes_up_in_the_past_waits_for_the_server_and_then_opens(
     doubtful = make(Clock(tmp_path))
     doubtful.look()
     assert doubtful.closed_for_good(1, 1)
+
+
+async def test_disk_that_takes_nothing_keeps_no_output_closed(make, relays, tmp_path, caplog):
+    guards = make()
+    guards.take(ORDER)
+    shutil.rmtree(tmp_path)
+    # no promise is made that a power cut would break
+    assert guards.take(ORDER._replace(slave=2)).outcome is Outcome.REFUSED
+    async with running(guards):
+        guards.measured(1, 1000)
+        await until(lambda: relays.told, "it was told")
+    assert relays.opened == [(1, 1)]
+    assert "cannot be written" in caplog.text
 
 
 def test_damaged_file_says_what_to_do(make, tmp_path):

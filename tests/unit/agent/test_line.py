@@ -167,6 +167,23 @@ async def test_meter_that_the_server_refuses_does_not_hold_up_the_others(
             assert running.spool.frames  # those of the refused one wait
 
 
+async def test_full_disk_costs_readings_and_nothing_else(tmp_path, caplog):
+    meter = device()
+    async with tcp_meters({1: meter}) as port, station() as server:
+        config = config_for(tmp_path, server.port, tcp_bus(port))
+        bring_key(config)
+        async with agent(config) as running:
+            await until(lambda: server.stored, "it uploads")
+            await server.close()
+            (pages,) = running.spool._connection.execute("PRAGMA page_count").fetchone()
+            running.spool._connection.execute(f"PRAGMA max_page_count = {pages}")
+            await until(lambda: "Readings are lost" in caplog.text, "the disk is full")
+            await server.open()
+            await until(lambda: not running.spool.frames, "what was kept arrives")
+            rtu.answered_write(CLOSE, await server.ask(CLOSE, guarded=True))
+            assert meter.relay
+
+
 async def test_alarm_of_a_meter_is_told_when_it_begins_and_ends(tmp_path):
     meter = device()
     async with tcp_meters({1: meter}) as port, station() as server:

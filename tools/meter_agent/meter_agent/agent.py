@@ -13,7 +13,7 @@ from . import durable, systemd
 from .bus import Bus
 from .clock import Clock
 from .config import Config
-from .errors import LineError
+from .errors import LineError, StateError
 from .guards import Guards
 from .meter import Meter
 from .refusals import Refusals
@@ -44,6 +44,7 @@ class Agent:
 
     def _build(self) -> None:
         config = self.config
+        self._full = False  # the disk takes nothing
         self._grew = asyncio.Event()
         self._session: Session | None = None
         self._refusals = Refusals()
@@ -66,7 +67,15 @@ class Agent:
             meter.guards = self.guards
 
     def _keep(self, slave: int, command: int, body: bytes) -> None:
-        self.spool.add(slave, command, body)
+        """Spool what a meter said; a disk that takes nothing costs the reading and no more."""
+        try:
+            self.spool.add(slave, command, body)
+        except StateError as error:
+            if not self._full:
+                log.error("Readings are lost: %s", error)
+            self._full = True
+            return
+        self._full = False
         self._grew.set()
 
     def _guard_opened(self, report: GuardReport) -> None:
@@ -96,9 +105,10 @@ class Agent:
             begun = loop.time()
             try:
                 await self._speak()
-            except LineError as error:
+            except (LineError, StateError) as error:
                 if str(error) != told:
-                    log.warning("No line to the server: %s. %d frames wait.", error,
+                    reason = str(error).rstrip(".")
+                    log.warning("No line to the server: %s. %d frames wait.", reason,
                                 self.spool.frames)  # fmt: skip
                     told = str(error)
             if loop.time() - begun > SETTLED:
@@ -123,7 +133,7 @@ class Agent:
         try:
             await self._session.run()
         finally:
-            self._refusals.ended(self._session.on_its_way)
+            self._refusals.ended(self._session.on_its_way, self._session.waited)
             self._session = None
             wire.close()
 

@@ -88,27 +88,39 @@ class Guards:
         rows = [{**asdict(kept), "order": kept.order._asdict()} for kept in self._kept.values()]
         durable.write(self._file, json.dumps(rows).encode())
 
+    def _save_if_it_can(self) -> None:
+        """Save what must be done anyway: an output opens also when the disk takes nothing."""
+        try:
+            self._save()
+        except StateError as error:
+            log.error("%s", error)
+
     # === The server's side === #
 
     def take(self, order: GuardOrder) -> GuardReport:
         """Take over, move or take away a guard; return what to answer."""
         place = (order.slave, order.output)
+        refused = GuardReport(*place, order.revision, Outcome.REFUSED, None, int(self._clock.now()))
         if order.slave not in self._slaves:
-            now = int(self._clock.now())
-            return GuardReport(*place, order.revision, Outcome.REFUSED, None, now)
+            return refused
         before = self._kept.get(place)
         if order.empty:
             # a later revision's guard is not taken away by an order that speaks of an earlier one
             if before is not None and before.order.revision <= order.revision:
                 del self._kept[place]
-                self._save()
+                self._save_if_it_can()
             return GuardReport(*place, order.revision, Outcome.KEPT, None, int(self._clock.now()))
         over = before is not None and before.tripped is not None
         if over and before.order.revision == order.revision:
             return before.report  # what has tripped is over, also where the limit moved
         if before is None or before.order != order:
             self._kept[place] = Kept(order)
-            self._save()
+            try:
+                self._save()
+            except StateError as error:
+                # it is watched as long as this process lives, which is no promise
+                log.error("%s", error)
+                return refused
             log.info("Output %d of meter %d is guarded: %s.", order.output, order.slave,
                      _words(order))  # fmt: skip
         self._wake.set()
@@ -152,7 +164,7 @@ class Guards:
         if order.hold:
             return  # only a person opens this one; the server calls that person
         kept.tripped, kept.register, kept.time = outcome, register, int(self._clock.now())
-        self._save()
+        self._save_if_it_can()
         log.warning("Output %d of meter %d has reached its guard (%s): it is opened.",
                     order.output, order.slave, _words(order))  # fmt: skip
         self._wake.set()
@@ -193,7 +205,7 @@ class Guards:
                 continue
             if self._kept.get(place) is kept:
                 kept.opened = True
-                self._save()
+                self._save_if_it_can()
                 log.warning("Output %d of meter %d is open.", place[1], place[0])
                 self._told(kept.report)
             return

@@ -9,6 +9,7 @@ log = logging.getLogger(__name__)
 
 TRIES = 3  # lines that end at the same upload, before its meter is left out
 HELD_SECONDS = 600.0
+AT_ONCE = 3.0  # s in which a server that does not want an upload closes the line
 
 
 class Refusals:
@@ -23,9 +24,9 @@ class Refusals:
         now = time.monotonic()
         return {slave for slave, until in self._until.items() if now < until}
 
-    def ended(self, frame: Spooled | None) -> None:
-        """Take note of the upload that was on its way when a line ended."""
-        if frame is None:
+    def ended(self, frame: Spooled | None, waited: float) -> None:
+        """Take note of the upload that was on its way when a line ended, and for how long."""
+        if frame is None or waited > AT_ONCE:
             self._lines = 0
             return
         self._lines = self._lines + 1 if frame.id == self._frame else 1

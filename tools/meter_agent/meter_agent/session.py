@@ -6,6 +6,7 @@ again on the same connection: a second acknowledgement would be taken for that o
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from acrel_link import commands, rtu
@@ -68,6 +69,7 @@ class Session:
         self._asked: asyncio.Queue[bytes] = asyncio.Queue(WAITING_REQUESTS)
         self._serial = build_serial(config.serial)
         self.on_its_way: Spooled | None = None
+        self._sent_at = 0.0
 
     async def run(self) -> None:
         """Speak until the line ends, which raises `LineError`."""
@@ -85,6 +87,11 @@ class Session:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def waited(self) -> float:
+        """How many seconds ago the upload on its way was sent."""
+        return time.monotonic() - self._sent_at
 
     async def register(self) -> None:
         """Register and wait for the acknowledgement, for a look at whether the line works."""
@@ -130,6 +137,7 @@ class Session:
             if frame is None:
                 await self._grew.wait()
                 continue
+            self._sent_at = time.monotonic()
             self._acknowledged.clear()
             self._waits_for = frame.command
             self._wire.send(frame.command, self._serial + frame.body)

@@ -8,11 +8,12 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from . import durable
+from .errors import StateError
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ DELETE FROM frame WHERE id IN (
           FROM frame WHERE command = ? AND id <> ? ORDER BY id LIMIT ?)
      WHERE place % 2 = 0)
 """
+_SIZE = "SELECT count(*), coalesce(sum(length(body) + ?), 0) FROM frame"
 _OVERHEAD = 32  # bytes of a row beside its body
 
 
@@ -69,15 +71,19 @@ class Spool:
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute(_TABLE)
             durable.sync(self._file.parent)
-            self.frames, self._bytes = self._connection.execute(
-                "SELECT count(*), coalesce(sum(length(body) + ?), 0) FROM frame", (_OVERHEAD,)
-            ).fetchone()
+            self.frames, self._bytes = self._connection.execute(_SIZE, (_OVERHEAD,)).fetchone()
         finally:
             os.umask(mask)
 
+    def _do(self, statement: str, values: Sequence = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StateError(f"The spool {self._file} cannot be used: {error}.") from error
+
     def add(self, slave: int, command: int, body: bytes) -> int:
-        """Keep a frame; it is on the disk when this returns. Return its number."""
-        cursor = self._connection.execute(
+        """Keep a frame; it is on the disk when this returns, or `StateError` is raised."""
+        cursor = self._do(
             "INSERT INTO frame (slave, command, body) VALUES (?, ?, ?)", (slave, command, body)
         )
         self.frames += 1
@@ -89,7 +95,7 @@ class Spool:
     def first(self, without: Collection[int] = ()) -> Spooled | None:
         """Return the oldest frame, leaving out those of some slaves."""
         marks = ", ".join("?" * len(without))
-        row = self._connection.execute(
+        row = self._do(
             f"SELECT id, slave, command, body FROM frame WHERE slave NOT IN ({marks})"
             " ORDER BY id LIMIT 1",
             tuple(without),
@@ -98,7 +104,7 @@ class Spool:
 
     def acknowledged(self, number: int) -> None:
         """Take a frame off, because the server has it."""
-        row = self._connection.execute(
+        row = self._do(
             "DELETE FROM frame WHERE id = ? RETURNING length(body)", (number,)
         ).fetchone()
         if row is not None:
@@ -113,10 +119,8 @@ class Spool:
         """Make room: the older half keeps every second upload, the oldest of all stays."""
         oldest = self.first()
         before = self.frames
-        self._connection.execute(_THIN, (self._thinned, oldest.id, max(self.frames // 2, 2)))
-        self.frames, self._bytes = self._connection.execute(
-            "SELECT count(*), coalesce(sum(length(body) + ?), 0) FROM frame", (_OVERHEAD,)
-        ).fetchone()
+        self._do(_THIN, (self._thinned, oldest.id, max(self.frames // 2, 2)))
+        self.frames, self._bytes = self._do(_SIZE, (_OVERHEAD,)).fetchone()
         log.warning(
             "The spool is full: %d of its older readings were left out, %d stay. No energy is "
             "lost, for registers only grow, but the curve of that time is coarser.",
