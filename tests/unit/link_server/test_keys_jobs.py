@@ -93,15 +93,15 @@ async def test_a_process_that_dies_in_between_has_done_nothing(bench, bed, link_
 
 def test_a_refused_job_says_why_and_leaves_nothing(bench, bed, link_id):
     other = bed.add_link(OTHER)[0]
-    assert bench.carry_out(bench.ask("issue", other)) is not None
+    assert bench.carry_out(bench.ask("issue", link_id)) is not None
     job = bench.ask("rotate", other, link_id)
     assert bench.carry_out() == (job, False)
     row = bench.job(job)
     assert row["state"] == "failed"
     assert row["message"] == (
-        f"Link {SERIAL} has no key that could be rotated: issue one and hand it over at the bench."
+        f"Link {OTHER} has no key that could be rotated: issue one and hand it over at the bench."
     )
-    assert bench.keys(other) == [(1, "current")]
+    assert bench.keys(link_id) == [(1, "current")], "what was done for the first is undone"
     assert bench.logged() == ["issued", "rotate_refused"]
 
 
