@@ -36,7 +36,7 @@ def provision(stack: Stack, serials: Sequence[str], name: str = "meters") -> lis
 
     Links that an operator put on another channel than plain stay there.
     """
-    package, passphrase = _files(stack, name)
+    package, passphrase = files(stack, name)
     if not passphrase.exists():
         with os.fdopen(os.open(passphrase, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(24))
@@ -58,7 +58,8 @@ def provision(stack: Stack, serials: Sequence[str], name: str = "meters") -> lis
     ]
 
 
-def _files(stack: Stack, name: str) -> tuple[Path, Path]:
+def files(stack: Stack, name: str) -> tuple[Path, Path]:
+    """Give the package and the file of its passphrase."""
     stem = f"{name}-{stack.database}"
     return stack.odoo.folder / f"{stem}.package.json", stack.odoo.folder / f"{stem}.passphrase"
 

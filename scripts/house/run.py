@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from . import bootstrap, database, paths, provisioning, server, settings
+from . import bootstrap, database, paths, provisioning, server, settings, site
 from .children import Child, Stop, adopt_orphans, end_orphans, stopping_on_signals
 from .cluster import Cluster
 from .errors import Refused, exit_code
@@ -94,6 +94,7 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
     processes.wait_for_odoo(odoo_server)
     steps.step("Simulated meters")
     _start_meters(processes)
+    site.start(processes)
     _greet(processes, steps.seconds())
     _wait([*processes.children, *([cluster.child] if cluster and cluster.child else [])])
 

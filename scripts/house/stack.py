@@ -95,12 +95,35 @@ class Stack:
         """Start `odoo meter_simulator` against the link; its own --help says what it takes."""
         return self._start("meter_simulator", "meter_simulator", *words)
 
+    def start_modbus_meters(self, port: int, *words: str) -> Child:
+        """Start simulated meters on one Modbus bus; they can be asked when this returns."""
+        where = f"--modbus={LOOPBACK}:{port}"
+        child = self._start("modbus_meters", "meter_simulator", where, *words)
+        child.wait_until(lambda: _answers(port), READY_SECONDS, f"listening on port {port}")
+        return child
+
+    def start_agent(self, config: Path) -> Child:
+        """Start a meter agent, which keeps what it knows in the folder that its file names."""
+        return self._run("meter_agent", self.agent_line(config, "run"), self.agent_env())
+
+    def agent_line(self, config: Path, *words: str | Path) -> list[str]:
+        """Give the command line `meter-agent words…`."""
+        return [str(paths.PYTHON), "-m", "meter_agent", "--config", str(config), *map(str, words)]
+
+    def agent_env(self) -> dict[str, str]:
+        """Give the agent's environment: its package and the code that it shares with the link."""
+        folders = paths.ROOT / "tools" / "meter_agent", paths.ADDONS / "acrel_meter_link"
+        return {**self.odoo.env(), "PYTHONPATH": ":".join(map(str, folders))}
+
     def _start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> Child:
+        return self._run(name, self.odoo.line(*words), {**self.env(), **(env or {})})
+
+    def _run(self, name: str, line: list[str], env: Mapping[str, str]) -> Child:
         child = Child(
             name,
-            self.odoo.line(*words),
+            line,
             log=self.logs / f"{name.lower()}-{self.database}.log",
-            env={**self.env(), **(env or {})},
+            env=env,
             cwd=self.odoo.folder,
         )
         self.children.append(child)
@@ -117,9 +140,7 @@ class Stack:
 
     def link_answers(self) -> bool:
         """Say whether the link accepts connections."""
-        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.link_port), 2):
-            return True
-        return False
+        return _answers(self.link_port)
 
     def stop(self) -> None:
         """Stop every process that still runs."""
@@ -133,3 +154,9 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), 2):
+        return True
+    return False

@@ -145,6 +145,7 @@ def test_starts_serves_and_stops(house):
     assert 'name="password"' in house.page("/web/login")
     assert house.listening() == {"0100007F"}, "only 127.0.0.1"
     assert len(house.family) >= 5, "PostgreSQL, Odoo, supervisor, link, engine, simulator"
+    assert any("meter_agent" in words for words in house.left()), "a site behind a meter agent"
 
     house.process.send_signal(signal.SIGINT)
     assert house.wait_end() == 0, house.said()
