@@ -46,7 +46,7 @@ class AcrelKeyRequest(models.TransientModel):
     passphrase_again = fields.Char(compute="_compute_passphrase", inverse="_inverse_passphrase")
     recipient = fields.Json(readonly=True)
     public_key = fields.Char(
-        "Installer's Public Key", help="As meter_keys recipient prints it, or the meter agent."
+        "Installer's Public Key", help="As odoo meter_keys recipient prints it."
     )
     lab = fields.Boolean(
         "Test Range", help="Key version 0, which only a laboratory's listener accepts."

@@ -70,6 +70,15 @@ def test_many_links_in_one_package(bench, bed, link):
     assert handed[0].key != handed[1].key
 
 
+def test_all_are_those_of_the_channel_sealed(bench, bed, link):
+    bed.add_link(OTHER)
+    bed.admin.execute("UPDATE acrel_link SET channel = 'sealed' WHERE serial = %s", [OTHER])
+    path = bench.file()
+    bench.do("issue", "--all", "--out", path, "--passphrase-file", bench.passphrase_file)
+    handed = open_with_passphrase(path.read_bytes(), PASSPHRASE).links
+    assert [one.serial for one in handed] == [OTHER]
+
+
 def test_nothing_is_done_when_one_link_cannot(bench, bed, link):
     other = bed.add_link(OTHER)[0]
     bench.issue(OTHER)

@@ -28,7 +28,7 @@ from .requests import ask
 from .work import NO_ROOT
 
 FIND = "SELECT id FROM acrel_link WHERE active AND serial = %s"
-ALL = "SELECT id FROM acrel_link WHERE active AND channel <> 'plain' ORDER BY serial"
+ALL = "SELECT id FROM acrel_link WHERE active AND channel = 'sealed' ORDER BY serial"
 FETCH = """
 UPDATE acrel_key_job j SET result = NULL, fetched_at = clock_timestamp(), fetched_by = j.actor
   FROM acrel_key_job old WHERE j.id = %s AND old.id = j.id

@@ -152,7 +152,7 @@ def _action(actions, name, act, told, alone=False) -> argparse.ArgumentParser:
 def _links(parser, every=False) -> None:
     parser.add_argument("--serial", action="append", help="of a link; may be given several times")
     if every:
-        parser.add_argument("--all", action="store_true", help="all links on a secured channel")
+        parser.add_argument("--all", action="store_true", help="all links of the channel sealed")
 
 
 def _package(parser) -> None:
