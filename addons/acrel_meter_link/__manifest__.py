@@ -25,6 +25,8 @@
         "views/installation_views.xml",
         "views/reading_views.xml",
         "views/meter_month_views.xml",
+        "views/reading_quarter_views.xml",
+        "views/res_config_settings_views.xml",
         "views/event_views.xml",
         "views/output_views.xml",
         "views/command_views.xml",

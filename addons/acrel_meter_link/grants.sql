@@ -17,6 +17,7 @@ GRANT SELECT, INSERT, UPDATE ON
     acrel_meter_live, acrel_meter_poll, acrel_link_live, acrel_output_live, acrel_link_worker TO acrel_link;
 GRANT SELECT, INSERT ON
     acrel_reading_raw, acrel_meter_snapshot, acrel_meter_month, acrel_upload_seen, acrel_reading_quarantine TO acrel_link;
+GRANT INSERT ON acrel_quarter_due TO acrel_link;
 
 -- attempts, events, strangers
 GRANT SELECT (id, meter_id, output_id, kind, origin, state, payload, requested_at, expires_at, sent_at, done_at,

@@ -12,6 +12,7 @@ from . import (
     chart_template,
     payment_transaction,
     pile,
+    reading,
     res_company,
     res_config_settings,
     session,

@@ -12,6 +12,17 @@ from .common import BillingCase
 
 @tagged("post_install", "-at_install")
 class TestSettle(BillingCase):
+    def test_readings_are_kept_until_the_bill_is_made(self):
+        readings = self.env["acrel.reading"]
+        self.midnight -= timedelta(days=1000)
+        session = self.morning()
+        begin = session.start_at
+        self.assertEqual(session.settlement_state, "settled")
+        self.assertNotEqual(readings._reading_floor(), begin)
+        for state in ("pending", "refused"):
+            session.settlement_state = state
+            self.assertEqual(readings._reading_floor(), begin)
+
     def test_a_bill_by_hand(self):
         session = self.morning()
         bill = session.bill_id

@@ -6,6 +6,7 @@ from . import (
     acrel_output,
     acrel_pile,
     acrel_pile_state,
+    acrel_reading,
     acrel_session,
     acrel_session_alarm,
     acrel_session_curve,

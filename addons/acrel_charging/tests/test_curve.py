@@ -50,3 +50,8 @@ class TestCurve(ChargingCase):
         self.assertLessEqual(len(points), 501)
         self.assertEqual(points, sorted(points))
         self.assertEqual({watts for _at, watts in points}, {7000})
+
+    def test_readings_of_a_running_session_are_kept(self):
+        begin = self.ago(days=1000)
+        self.charge(1000, at=begin)
+        self.assertEqual(self.env["acrel.reading"]._reading_floor(), begin)

@@ -38,6 +38,31 @@ CREATE TABLE IF NOT EXISTS acrel_reading_raw (
 -- Odoo opens a reading by its id; ids grow with time, so a few bytes a megabyte of readings find it.
 CREATE INDEX IF NOT EXISTS acrel_reading_raw_id ON acrel_reading_raw USING brin (id) WITH (autosummarize = on);
 
+-- Quarter hours of readings that the link stored late (from its spool): to be rolled up again. The link only adds rows
+-- and the engine deletes those that it saw, so neither waits for the other and no mark is lost.
+CREATE TABLE IF NOT EXISTS acrel_quarter_due (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    meter_id integer NOT NULL,
+    quarter timestamp NOT NULL
+);
+
+-- Readings of 15 minutes in one row, kept for years; written by the engine only, partitioned by year.
+-- energy = last_register - the meter's last_register before, so that quarters add up to the register's difference.
+CREATE TABLE IF NOT EXISTS acrel_reading_quarter (
+    meter_id integer NOT NULL,
+    quarter timestamp NOT NULL,         -- its beginning
+    -- one number in the order of meter and time, for Odoo; 2 ** 21 quarters are 59 years
+    id bigint NOT NULL GENERATED ALWAYS AS
+        (meter_id::bigint * 2097152 + floor((extract(epoch FROM quarter) - 946684800) / 900)::bigint) STORED,
+    readings integer NOT NULL,
+    first_at timestamp NOT NULL, last_at timestamp NOT NULL,
+    first_register bigint, last_register bigint, energy bigint,         -- 0.01 kWh, as e_forward
+    p_avg integer, p_max integer,                                       -- 0.001 kW, signed
+    ua_min integer, ua_max integer, ub_min integer, ub_max integer, uc_min integer, uc_max integer, -- 0.1 V
+    PRIMARY KEY (meter_id, quarter)
+) PARTITION BY RANGE (quarter);
+CREATE INDEX IF NOT EXISTS acrel_reading_quarter_id ON acrel_reading_quarter (id);
+
 -- The newest reading of each meter. reading_id is the mark the engine compares its own with.
 CREATE TABLE IF NOT EXISTS acrel_meter_live (
     meter_id integer PRIMARY KEY,
@@ -191,6 +216,11 @@ CREATE TABLE IF NOT EXISTS acrel_engine_meter_mark (
 CREATE TABLE IF NOT EXISTS acrel_engine_output_mark (
     output_id integer PRIMARY KEY, change bigint NOT NULL
 ) WITH (fillfactor = 50);
+-- Up to where all quarter hours are rolled up, and from when on readings are still there to do it again.
+CREATE TABLE IF NOT EXISTS acrel_engine_quarter_mark (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    done_until timestamp NOT NULL, kept_since timestamp
+);
 
 -- Since when a rule's limit is passed, per meter, while its delay runs and its event lasts; the engine's alone.
 CREATE TABLE IF NOT EXISTS acrel_alarm_watch (
@@ -209,7 +239,9 @@ BEGIN
         -- one creator at a time; the second finds it made
         PERFORM pg_advisory_xact_lock(hashtext('acrel_reading_ensure_partition'));
         IF to_regclass('public.' || part) IS NULL THEN
-            EXECUTE format('CREATE TABLE public.%I PARTITION OF public.acrel_reading_raw FOR VALUES FROM (%L) TO (%L)',
+            -- made alone and then attached: so nobody who reads or stores meanwhile is waited for, nor waits
+            EXECUTE format('CREATE TABLE public.%I (LIKE public.acrel_reading_raw INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+            EXECUTE format('ALTER TABLE public.acrel_reading_raw ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)',
                            part, day, day + 1);
         END IF;
     END IF;

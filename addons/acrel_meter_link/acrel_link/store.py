@@ -10,13 +10,13 @@ import struct
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from .arrays import integers, strings
-from .clock import Clock, to_datetime
+from .clock import EPOCH, Clock, to_datetime
 from .database import AWAY, Backoff, Database
 from .detour import Detour
 from .live_meters import LiveMeters
@@ -24,7 +24,17 @@ from .reading import COPY_HEADER, COPY_TRAILER, DIGEST_SIZE, Reading
 from .settings import Settings
 from .spool import Spool
 from .spooled import Named, Row
-from .store_sql import CATCH_UP, COPY, COPY_RAW, IDENTITIES, PARTITIONS, QUARANTINE, STAGING, STORE
+from .store_sql import (
+    CATCH_UP,
+    COPY,
+    COPY_RAW,
+    IDENTITIES,
+    LATE,
+    PARTITIONS,
+    QUARANTINE,
+    STAGING,
+    STORE,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +44,12 @@ STATEMENT_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.Programmi
 """What is a statement's own fault, but for `UNREADY`."""
 UNREADY = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
 """What an upgrade of the schema that is under way looks like."""
+
+
+DAY, QUARTER = 86_400_000_000, 900_000_000  # in microseconds, as stamps
+AHEAD = range(-1, 4)  # days around today whose partitions are there before a reading comes
+OLDEST = timedelta(days=400)  # of an older reading nobody knows what it would mean
+LATE_AFTER = 30_000_000  # well within the time after which the engine rolls a quarter hour up
 
 
 class _Repeated(Exception):
@@ -84,7 +100,8 @@ class Writer:
         self._readings = self._statements = 0
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._ready: tuple | None = None
+        self._ready: int | None = None  # the connection that has what it needs
+        self._days: set[date] = set()  # that have a partition
         self._live = LiveMeters(self._wake_up)
         self.closing = False
         self._ending = asyncio.Event()
@@ -339,7 +356,7 @@ class Writer:
         self, readings: Sequence[Reading], statements: Sequence[Statement], again: bool
     ) -> list[int]:
         """Store in one transaction, the quick way, or `again` after one that may have succeeded."""
-        connection = await self._prepared()
+        connection = await self._prepared(readings)
         if not again:
             try:
                 return await self._commit_quickly(connection, readings, statements)
@@ -353,6 +370,7 @@ class Writer:
                 bounds = to_datetime(min(stamps)), to_datetime(max(stamps))
                 await cursor.execute(STORE, bounds)
                 stored = (await cursor.fetchone())[0]
+                await self._mark_late(cursor, readings)
             counts = await _run(cursor, statements)
         self.stored += stored
         return counts
@@ -374,6 +392,7 @@ class Writer:
                         raise _Repeated
                 await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
                 self._live.heard(readings)
+                await self._mark_late(cursor, readings)
             moving = self._live.due(hurry=bool(statements) or self.closing)
             if moving:
                 await self._live.move(cursor)
@@ -383,16 +402,38 @@ class Writer:
         self.stored += len(readings)
         return counts
 
-    async def _prepared(self) -> psycopg.AsyncConnection:
-        """Return the connection, with today's partitions and what its session needs."""
+    async def _prepared(self, readings: Sequence[Reading | Row]) -> psycopg.AsyncConnection:
+        """Return the connection, with the partitions and what its session needs."""
         connection = await self._database.connect()
-        ready = (self._database.generation, self._clock.now().date())
-        if self._ready != ready:
+        if self._ready != self._database.generation:
             await connection.execute(STAGING)
-            await connection.execute(PARTITIONS, [ready[1]])
             await connection.execute(CATCH_UP)
-            self._ready = ready
+            self._ready = self._database.generation
+            self._days = set()
+        today = self._clock.now().date()
+        if today not in self._days:
+            await self._ensure(connection, {today + timedelta(days) for days in AHEAD})
+        if readings:
+            days = {reading.stamp // DAY for reading in readings}
+            dates = {EPOCH.date() + timedelta(days=day) for day in days} - self._days
+            await self._ensure(connection, {day for day in dates if today - day <= OLDEST})
         return connection
+
+    async def _ensure(self, connection: psycopg.AsyncConnection, days: set[date]) -> None:
+        """Make partitions; a reading of a day that has none goes to quarantine."""
+        if days:
+            await connection.execute(PARTITIONS, [sorted(days)])
+            self._days |= days
+
+    async def _mark_late(
+        self, cursor: psycopg.AsyncCursor, readings: Sequence[Reading | Row]
+    ) -> None:
+        limit = self._clock.stamp() - LATE_AFTER
+        late = {(row.meter_id, row.stamp // QUARTER) for row in readings if row.stamp < limit}
+        if late:
+            meters = integers([meter for meter, _ in late])
+            quarters = [to_datetime(quarter * QUARTER) for _, quarter in late]
+            await cursor.execute(LATE, (meters, quarters))
 
     async def _halve(self, readings: Sequence[Reading], again: bool) -> None:
         if not readings:

@@ -109,8 +109,13 @@ SELECT (SELECT count(*) FROM stored), pg_notify('acrel_engine', '')
 """
 
 PARTITIONS = """
-SELECT acrel_reading_ensure_partition(%s::date + day) FROM generate_series(-1, 3) AS day
+SELECT acrel_reading_ensure_partition(day) FROM unnest(%s::date[]) AS day
 """
+
+LATE = """
+INSERT INTO acrel_quarter_due (meter_id, quarter) SELECT * FROM unnest(%s, %s::timestamp[])
+"""
+"""Let the engine roll up quarter hours again, which it may have done without these readings."""
 
 # The same statement again, after a commit whose answer was lost, adds nothing.
 QUARANTINE = """

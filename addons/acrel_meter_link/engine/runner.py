@@ -24,6 +24,8 @@ _logger = logging.getLogger(__name__)
 SWEEP_SECONDS = 5.0
 # Passes begin at most this often, so that open screens are told about once a second.
 PASS_SECONDS = 1.0
+# So long a sweep rolls readings up at most.
+ROLL_UP_SECONDS = 1.0
 # Waits after a lost database.
 RECONNECT_FIRST, RECONNECT_LAST = 0.5, 10.0
 TRIES = 5
@@ -126,6 +128,7 @@ class Engine:
             sweep = begin >= next_sweep
             self._pass(sweep)
             if sweep:
+                self._roll_up()
                 next_sweep = begin + SWEEP_SECONDS
             listener.wait(begin + PASS_SECONDS - time.monotonic(), heed=False)
             listener.wait(next_sweep - time.monotonic())
@@ -151,6 +154,13 @@ class Engine:
                     lambda env, work=work, ids=ids: env["acrel.engine"]._handle(work, ids), work
                 )
         self._attempt(lambda env: env["acrel.engine"]._tick(), "tick")
+
+    def _roll_up(self):
+        """Roll readings up, a transaction a quarter hour, and leave the rest to the next sweep."""
+        until = time.monotonic() + ROLL_UP_SECONDS
+        while not self._stopping and time.monotonic() < until:
+            if not self._attempt(lambda env: env["acrel.reading.quarter"]._roll_up(), "roll-up"):
+                return
 
     # === TRANSACTIONS === #
 

@@ -27,5 +27,7 @@ from . import (
     output,
     output_observed,
     reading,
+    reading_quarter,
+    res_config_settings,
     root_key,
 )

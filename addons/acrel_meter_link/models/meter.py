@@ -207,6 +207,15 @@ class AcrelMeter(models.Model):
         action["domain"] = [("meter_id", "=", self.id)]
         return action
 
+    def action_quarters(self):
+        """Open the meter's readings of 15 minutes."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "acrel_meter_link.action_reading_quarter"
+        )
+        action["domain"] = [("meter_id", "=", self.id)]
+        return action
+
     def action_events(self):
         """Open the events of the meter."""
         self.ensure_one()

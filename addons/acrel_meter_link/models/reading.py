@@ -1,6 +1,6 @@
 """Readings, seen through Odoo."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from odoo import api, fields, models
 from odoo.tools import SQL
@@ -136,8 +136,16 @@ class AcrelReading(models.Model):
             )
 
     @api.model
+    def _reading_floor(self):
+        """Return the moment since which every reading is still needed, or None.
+
+        To be extended by `_inherit`, so that no reading is dropped that is still to be billed.
+        """
+        return None
+
+    @api.model
     def _drop_old_partitions(self):
-        """Drop the partitions whose readings are older than the retention says.
+        """Drop the days that are older than the retention says, rolled up and needed no more.
 
         :return: names of the dropped partitions
         """
@@ -146,19 +154,36 @@ class AcrelReading(models.Model):
         )
         if days <= 0:
             return []
-        limit = fields.Datetime.now().date() - timedelta(days=days)
+        quarters = self.env["acrel.reading.quarter"]
+        rolled_up, kept_since = quarters._mark()
+        limit = quarters._now().date() - timedelta(days=days)
+        for moment in (self._reading_floor(), rolled_up or datetime.min):
+            limit = min(limit, moment.date()) if moment else limit
         self.env.cr.execute(
-            r"""SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
+            r"""SELECT to_date(right(c.relname, 8), 'YYYYMMDD')
+                  FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid
                  WHERE h.inhparent = 'acrel_reading_raw'::regclass
                    AND c.relname ~ '^acrel_reading_raw_\d{8}$' AND right(c.relname, 8) < %s
-              ORDER BY c.relname""",
-            [limit.strftime("%Y%m%d")],
+              ORDER BY 1""",
+            [f"{limit:%Y%m%d}"],
         )
-        names = [name for (name,) in self.env.cr.fetchall()]
-        if names:
-            self.env.cr.execute("SELECT set_config('lock_timeout', %s, TRUE)", [LOCK_TIMEOUT])
+        old = [day for (day,) in self.env.cr.fetchall()]
+        gone = {
+            day
+            for day in old
+            if (kept_since and day < kept_since.date()) or not quarters._missing(day)
+        }
+        if not gone:
+            return []
+        self.env.cr.execute("SELECT set_config('lock_timeout', %s, TRUE)", [LOCK_TIMEOUT])
+        names = [f"acrel_reading_raw_{day:%Y%m%d}" for day in sorted(gone)]
         for name in names:
             self.env.cr.execute(SQL("DROP TABLE %s", SQL.identifier(name)))
+        self.env.cr.execute(
+            """UPDATE acrel_engine_quarter_mark
+                  SET kept_since = GREATEST(kept_since, %s::timestamp)""",
+            [max(gone) + timedelta(days=1)],
+        )
         return names
 
     @api.model
@@ -189,4 +214,5 @@ class AcrelReading(models.Model):
         """Partitions ahead, old partitions and short-lived rows away."""
         self._ensure_partitions()
         self._drop_old_partitions()
+        self.env["acrel.reading.quarter"]._drop_old_partitions()
         self._purge()

@@ -20,6 +20,7 @@ from . import (
     test_month,
     test_notify,
     test_poll,
+    test_quarter,
     test_reading,
     test_rewire,
     test_runner,

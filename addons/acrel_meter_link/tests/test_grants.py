@@ -13,6 +13,7 @@ EXPECTED_TABLES = {
     "acrel_meter_snapshot": STREAM,
     "acrel_meter_month": STREAM,
     "acrel_upload_seen": STREAM,
+    "acrel_quarter_due": {ADD},
     "acrel_reading_quarantine": STREAM,
     "acrel_meter_live": STATE,
     "acrel_meter_poll": STATE,

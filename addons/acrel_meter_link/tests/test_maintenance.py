@@ -23,16 +23,77 @@ class TestMaintenance(LinkCase):
         self.env["acrel.reading"]._cron_maintain()
         self.assertLessEqual({self.name(days) for days in range(8)}, self.partitions())
 
+    def roll_up(self):
+        self.env.cr.execute("DELETE FROM acrel_engine_quarter_mark")
+        while self.env["acrel.reading.quarter"]._roll_up():
+            pass
+
     def test_retention(self):
         self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
         for days in (-11, -10):
             self.hear(self.meter, self.now + timedelta(days=days), e_forward=1)
+        self.roll_up()
         self.env["acrel.reading"]._cron_maintain()
         self.assertNotIn(self.name(-11), self.partitions())
         self.assertIn(self.name(-10), self.partitions())
         self.assertEqual(
             self.env["acrel.reading"].search_count([("meter_id", "=", self.meter.id)]), 1
         )
+        rows = self.env["acrel.reading.quarter"].search([("meter_id", "=", self.meter.id)])
+        self.assertEqual(rows.mapped("readings"), [1, 1], "what is dropped stays rolled up")
+
+    def test_nothing_is_dropped_before_it_is_rolled_up(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
+        self.env.cr.execute("DELETE FROM acrel_engine_quarter_mark")
+        self.hear(self.meter, self.now - timedelta(days=11), e_forward=1)
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertIn(self.name(-11), self.partitions())
+
+    def test_what_the_roll_up_lacks_is_rolled_up_before_it_is_dropped(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
+        old = self.now - timedelta(days=11)
+        self.hear(self.meter, old, e_forward=1)
+        self.roll_up()
+        self.hear(self.meter, old + timedelta(seconds=1), e_forward=2)
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertIn(self.name(-11), self.partitions())
+        while self.env["acrel.reading.quarter"]._roll_up():
+            pass
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertNotIn(self.name(-11), self.partitions())
+        rows = self.env["acrel.reading.quarter"].search([("meter_id", "=", self.meter.id)])
+        self.assertEqual(sum(rows.mapped("readings")), 2)
+
+    def test_late_readings_of_a_dropped_day_change_no_roll_up(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
+        old = self.now - timedelta(days=11)
+        self.hear(self.meter, old, e_forward=1)
+        self.roll_up()
+        self.env["acrel.reading"]._cron_maintain()
+        self.hear(self.meter, old, e_forward=5)
+        self.env.cr.execute(
+            "INSERT INTO acrel_quarter_due (meter_id, quarter) VALUES (%s, date_bin('15 min', %s,"
+            " timestamp '2000-01-01'))",
+            [self.meter.id, old],
+        )
+        while self.env["acrel.reading.quarter"]._roll_up():
+            pass
+        row = self.env["acrel.reading.quarter"].search([("meter_id", "=", self.meter.id)])
+        self.assertEqual((row.readings, row.last_register), (1, 1))
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertNotIn(self.name(-11), self.partitions())
+
+    def test_what_is_still_needed_is_kept(self):
+        self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "10")
+        for days in (-14, -13, -12):
+            self.hear(self.meter, self.now + timedelta(days=days), e_forward=1)
+        self.roll_up()
+        floor = self.now - timedelta(days=13)
+        # as an add-on above does
+        self.patch(self.registry["acrel.reading"], "_reading_floor", lambda model: floor)
+        self.env["acrel.reading"]._cron_maintain()
+        self.assertNotIn(self.name(-14), self.partitions())
+        self.assertLess({self.name(-13), self.name(-12)}, self.partitions())
 
     def test_retention_can_be_switched_off(self):
         self.env["ir.config_parameter"].set_param("acrel_meter_link.reading_retention_days", "0")

@@ -9,6 +9,7 @@ import pytest
 
 from acrel_link.attempts import OPENED
 from acrel_link.clock import Clock, to_datetime, to_stamp
+from acrel_link.database import Database
 from acrel_link.reading import MEASURED, POLL, UPLOAD, Reading
 from acrel_link.store import Writer
 
@@ -196,3 +197,68 @@ def test_stamps_only_grow():
     assert stamps == sorted(set(stamps))
     clock.follow(0)  # the database's clock was wrong by decades
     assert to_datetime(clock.stamp()) - datetime(1970, 1, 1) < timedelta(minutes=1)
+
+
+async def test_a_late_reading_finds_its_day_and_marks_its_quarter_hour(bed, clock):
+    late, ordinary = reading(clock, 1000, meter=7), reading(clock, 1001, meter=8)
+    late.stamp -= 5 * 86_400_000_000
+    async with writing(bed, clock) as writer:
+        await stored(writer, late, ordinary)
+    assert bed.readings(7) == bed.readings(8) == 1
+    [(meter, quarter)] = bed.all("SELECT meter_id, quarter FROM acrel_quarter_due")
+    passed = to_datetime(late.stamp) - quarter
+    assert meter == 7 and timedelta() <= passed < timedelta(minutes=15)
+    assert quarter.minute % 15 == quarter.second == quarter.microsecond == 0
+
+
+async def test_a_partition_is_made_while_readings_are_looked_at(bed, clock):
+    """Nobody who reads the table is waited for; else a long report would stop the storing."""
+    with bed.admin.transaction():
+        bed.admin.execute("SELECT count(*) FROM acrel_reading_raw")
+        async with writing(bed, clock) as writer:
+            await stored(writer, reading(clock))
+    assert bed.readings() == 1
+
+
+LIE = """
+CREATE SCHEMA lie;
+CREATE TABLE lie.step (by interval);
+INSERT INTO lie.step VALUES ('0');
+CREATE FUNCTION lie.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+    'SELECT pg_catalog.clock_timestamp() + by FROM lie.step';
+GRANT USAGE ON SCHEMA lie TO acrel_link;
+GRANT SELECT ON lie.step TO acrel_link;
+"""
+
+
+async def test_the_databases_clock_is_set_forth_and_back(bed, clock):
+    """Its own time function answers otherwise: the link follows, says so, and loses nothing."""
+    steps = []
+    clock.on_step = steps.append
+    bed.admin.execute(LIE)
+    bed.admin.execute(f"ALTER DATABASE {bed.name} SET search_path = lie, pg_catalog, public")
+    stamps = []
+    database = Database(bed.dsn, "clock", clock)
+    async with writing(bed, clock) as writer:
+        for number, step in enumerate(("0", "1 hour", "0", "-1 hour", "0")):
+            bed.admin.execute("UPDATE lie.step SET by = %s::interval", [step])
+            await database.follow_clock()
+            row = reading(clock, 1000 + number)
+            stamps.append(row.stamp)
+            await stored(writer, row)
+    await database.close()
+    assert [round(step / 3600) for step in steps] == [1, -1, -1, 1]
+    assert bed.readings() == 5
+    found = bed.all("SELECT e_forward, received_at FROM acrel_reading_raw ORDER BY id")
+    assert found == [(1000 + at, to_datetime(stamp)) for at, stamp in enumerate(stamps)]
+    # what was written ahead of the time that holds again does not stay the newest
+    assert bed.row("acrel_meter_live", "meter_id", 1)["e_forward"] == 1004
+
+
+def test_this_machines_wall_clock_does_not_matter(monkeypatch):
+    clock = Clock()
+    clock.follow(1_000_000_000_000_000)
+    before = clock.stamp()
+    monkeypatch.setattr("time.time_ns", lambda: 0)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert 0 < clock.stamp() - before < 60_000_000
