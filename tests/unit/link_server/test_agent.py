@@ -14,7 +14,7 @@ from meter_agent import agent as agent_module
 from meter_agent.cli import main
 from meter_agent.config import Config
 
-from ..agent.lines import device, tcp_bus, tcp_meters
+from ..agent.lines import device, serial_bus, serial_meters, tcp_bus, tcp_meters
 from ..agent.station import agent, config_for
 from .bed import Bed, Link, until
 from .key_bench import KeyBench
@@ -62,10 +62,13 @@ class Site:
             self._listener = f"{host}:{port}"
             yield link
 
-    def config(self, modbus_port: int) -> Config:
-        """Return what the box is told; the file that it reads names the same."""
+    def config(self, bus: int | str) -> Config:
+        """Return what the box is told; the file that it reads names the same.
+
+        :param bus: port of a Modbus TCP device, or a serial port
+        """
         port = int(self._listener.rpartition(":")[2])
-        bus = tcp_bus(modbus_port, *self.devices)
+        bus = (tcp_bus if isinstance(bus, int) else serial_bus)(bus, *self.devices)
         config = config_for(self.folder, port, bus, channel=self.channel)
         file = self.folder / "agent.toml"
         file.write_text(file.read_text().replace("sealed", self.channel))
@@ -104,10 +107,11 @@ def site(request, bed, tmp_path) -> Site:
     return Site(bed, tmp_path, request.param)
 
 
-async def test_meters_behind_an_agent_are_stored_switched_and_guarded(site, tmp_path):
+@pytest.mark.parametrize("meters", [tcp_meters, serial_meters])
+async def test_meters_behind_an_agent_are_stored_switched_and_guarded(site, meters):
     site.devices = {1: device(1000), 2: device(2000)}
     _, meter, output = site.add_link(1, 2)
-    async with tcp_meters(site.devices) as modbus, site.link() as link:
+    async with meters(site.devices) as modbus, site.link() as link:
         config = site.config(modbus)
         site.hand_over()
         async with agent(config) as running:
