@@ -42,10 +42,11 @@ def run(stage: Stage, seconds: float) -> Iterator[tuple[str, float, str]]:
 def _feed(seed: int) -> int:
     """Feed every decoder its share; return how many frames that were."""
     torture.plain(seed, SHARE)
+    torture.inside_tls(seed, SHARE)
     for at_server in (True, False):
         torture.mad_peer(seed, SHARE, at_server=at_server)
         torture.stranger(seed, SHARE, at_server=at_server)
-    return 5 * SHARE
+    return 6 * SHARE
 
 
 def _kill(stage: Stage, seed: int, until: float) -> int:

@@ -16,10 +16,16 @@ SEED = 20_260
 BOTH_SIDES = pytest.mark.parametrize("at_server", [True, False], ids=["server", "meter"])
 
 
-def test_140_000_frames_on_the_plain_channel():
-    toll = torture.plain(SEED, 140_000)
-    assert toll.right > 20_000  # it reached what stands behind the decoder
-    assert toll.closed > 5
+def test_90_000_frames_on_the_plain_channel():
+    toll = torture.plain(SEED, 90_000)
+    assert toll.right > 12_000  # it reached what stands behind the decoder
+    assert toll.closed > 3
+
+
+def test_50_000_frames_inside_tls():
+    toll = torture.inside_tls(SEED, 50_000)
+    assert toll.right > 2_000
+    assert toll.closed > 500
 
 
 @BOTH_SIDES

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from acrel_link import commands
 from acrel_link.channels.base import ChannelError
 from acrel_link.channels.plain import PlainChannel
+from acrel_link.channels.strict import NoFrameError, StrictDecoder
 from acrel_link.errors import ProtocolError
 from acrel_link.frames import Frame
 from acrel_link.sealed import wire
@@ -57,6 +58,21 @@ def plain(seed: int, count: int) -> Toll:
             frames = channel.feed(data)
         except ChannelError as error:
             frames, channel = error.frames, PlainChannel()
+            closed += 1
+        right += parsed(frames)
+    return Toll(right, closed)
+
+
+def inside_tls(seed: int, count: int) -> Toll:
+    """Feed the same where no byte may stand between frames; most have right marks and CRC."""
+    mutator = Mutator(seed)
+    decoder, right, closed = StrictDecoder(), 0, 0
+    for number in range(count):
+        data = mutator.framed() if number % 4 else mutator.any_of(FACTORY)
+        try:
+            frames = decoder.feed(data)
+        except NoFrameError as error:
+            frames, decoder = error.frames, StrictDecoder()
             closed += 1
         right += parsed(frames)
     return Toll(right, closed)
