@@ -298,3 +298,8 @@ class TestMeterSlow(LinkCase):
             self.env["acrel.output"].create(
                 {"meter_id": self.meter.id, "number": 2, "feedback_input": 0}
             )
+
+    def test_a_model_does_not_change_under_a_closed_contactor(self):
+        self.observe(self.output, state="closed", relay=True, observed_at=self.now)
+        with self.assertRaisesRegex(UserError, "is closed, or shall be"):
+            self.meter.profile = "adw300_4g"
