@@ -20,6 +20,9 @@ class AcrelLinkWorker(models.Model):
     host = fields.Char(readonly=True)
     pid = fields.Integer("Process", readonly=True, aggregator=None)
     listen = fields.Char("Listens On", readonly=True)
+    roots = fields.Char(
+        "Root Keys Loaded", readonly=True, help="A roll waits until all processes have the new one."
+    )
     started_at = fields.Datetime("Started", readonly=True)
     seen_at = fields.Datetime("Last Sign of Life", readonly=True)
     stopped_at = fields.Datetime("Stopped", readonly=True)
