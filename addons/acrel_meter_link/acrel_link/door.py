@@ -4,6 +4,7 @@ that floods costs the others nothing.
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 from .settings import Limits, Settings
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 ADDRESSES = 20_000  # remembered
+YOUNG = 3.0  # s that an unfinished connection is spared; an honest one needs less
 
 
 class _Address:
@@ -42,45 +44,56 @@ class Door:
     def __init__(self, settings: Settings, limits: Limits):
         self._settings, self._limits = settings, limits
         self._addresses: dict[str, _Address] = {}
-        self._count = 0
+        self._entered: dict[Connection, tuple[_Address, float]] = {}  # the oldest first
 
     def enter(self, connection: Connection, host: str, now: float) -> bool:
         """Let a new connection in, if its address may have one more."""
-        address = self._addresses.get(host)
+        name = _subnet(host)
+        address = self._addresses.get(name)
         if address is None:
-            address = self._remember(host, now)
+            address = self._remember(name, host, now)
         if not address.may_begin(now):
             return False
-        if self._count >= self._settings.max_unregistered and not self._make_room(address):
+        full = len(self._entered) >= self._settings.max_unregistered
+        if full and not self._make_room(address, now):
             return False
         address.unfinished[connection] = None
-        self._count += 1
+        self._entered[connection] = (address, now)
         return True
 
-    def leave(self, connection: Connection, host: str) -> None:
+    def leave(self, connection: Connection) -> None:
         """Forget a connection that has proven itself or is gone; any other is passed over."""
-        address = self._addresses.get(host)
-        if address is not None and connection in address.unfinished:
+        if connection in self._entered:
+            address, _ = self._entered.pop(connection)
             del address.unfinished[connection]
-            self._count -= 1
 
-    def _remember(self, host: str, now: float) -> _Address:
+    def _remember(self, subnet: str, host: str, now: float) -> _Address:
         if len(self._addresses) >= ADDRESSES:
             idle = [name for name, known in self._addresses.items() if not known.unfinished]
             for name in idle[: len(idle) // 2 + 1]:
                 del self._addresses[name]
         shared = self._settings.shares(host)
         limits = self._settings.limits_shared if shared else self._limits
-        address = self._addresses[host] = _Address(limits, now)
+        address = self._addresses[subnet] = _Address(limits, now)
         return address
 
-    def _make_room(self, newcomer: _Address) -> bool:
-        """Cut the oldest of the address that has most, if that is not the newcomer's own."""
+    def _make_room(self, newcomer: _Address, now: float) -> bool:
+        """Cut the oldest of the address that has most, or the oldest of all that is not young."""
         most = max(self._addresses.values(), key=lambda known: len(known.unfinished))
-        if len(most.unfinished) <= len(newcomer.unfinished) + 1:
-            return False
-        oldest = next(iter(most.unfinished))
-        del most.unfinished[oldest]
-        self._count -= 1
-        oldest.cut("others wait at the door and its address has more unfinished than any")
+        if len(most.unfinished) > len(newcomer.unfinished) + 1:
+            oldest = next(iter(most.unfinished))
+        else:
+            oldest = next(iter(self._entered))
+            if now - self._entered[oldest][1] < YOUNG:
+                return False
+        self.leave(oldest)
+        oldest.cut("it has not proven itself and others wait at the door")
         return True
+
+
+def _subnet(host: str) -> str:
+    """Return what counts as one address: of IPv6 the half that a peer cannot choose."""
+    if ":" not in host:
+        return host
+    address = IPv6Address(host.partition("%")[0])
+    return str(address.ipv4_mapped or address.packed[:8].hex())

@@ -143,7 +143,7 @@ class Server:
         if (refusal := self.policy.refusal(link, listener.name)) is not None:
             self._refuse(connection, link, refusal)
             return False
-        listener.door.leave(connection, connection.host)
+        listener.door.leave(connection)
         self._context.master.secured[link.id] = self._context.clock.now()
         for earlier in (self._proven.get(link.id), self._online.get(link.id)):
             if earlier is not None and not earlier.closed:
@@ -173,7 +173,7 @@ class Server:
                 connection.wait_behind(present)
                 return
         self._online[link.id] = connection
-        connection.listener.door.leave(connection, connection.host)
+        connection.listener.door.leave(connection)
         connection.accept(link)
         self.leases.register(connection)
         self._claims.set()
@@ -191,7 +191,7 @@ class Server:
             return
         self._peers.discard(connection)
         self._context.counters.connections = len(self._peers)
-        connection.listener.door.leave(connection, connection.host)
+        connection.listener.door.leave(connection)
         proven, link = connection.proven, connection.link
         if proven is not None and self._proven.get(proven.id) is connection:
             del self._proven[proven.id]

@@ -13,6 +13,7 @@ from .base import Channel, ChannelError, Proof
 from .strict import NoFrameError, StrictDecoder
 
 _RECORD = 16384  # bytes in a record at most
+_NONE_SHOWN = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 
 
 class TlsChannel(Channel):
@@ -81,8 +82,11 @@ class TlsChannel(Channel):
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as error:
+            # what does not come as far as certificates is only counted: ports are scanned all day
+            shown = isinstance(error, ssl.SSLCertVerificationError) or error.reason == _NONE_SHOWN
             raise ChannelError(
-                f"its TLS handshake failed: {_reason(error)}", "certificate_refused"
+                f"its TLS handshake failed: {_reason(error)}",
+                "certificate_refused" if shown else "",
             ) from error
         finally:
             self._flush()
