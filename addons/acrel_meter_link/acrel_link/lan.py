@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from . import rtu
+from .answers import Answers
 from .context import Context
 from .database import Backoff
 from .errors import WriteRefusedError
@@ -54,6 +55,7 @@ class LanLine:
         self._answered_at = context.clock.now()
         self._lost = asyncio.Event()
         settings = context.settings
+        self.answers = Answers(self._instruct, settings.lan_timeout)
         self._backoff = Backoff(settings.retry_first, settings.retry_last)
         self._task = self._loop.create_task(self._run())
 
@@ -171,8 +173,8 @@ class LanLine:
             for unit in self._units.values():
                 unit.start()
 
-    async def order(self, command: int, body: bytes) -> None:
-        """Refuse what is for a wireless module."""
+    def _instruct(self, command: int, body: bytes) -> bool:
+        """Refuse a command for a wireless module."""
         raise WriteRefusedError(
             "Nothing was sent: a meter of the local network has no wireless module to configure."
         )
