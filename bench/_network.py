@@ -19,7 +19,9 @@ tariff = env["acrel.tariff"].search([("company_id", "=", company.id)], limit=1)
 station = env["acrel.station"].create(
     {{"name": "Bench", "code": "BENCH", "company_id": company.id, "tariff_id": tariff.id}}
 )
-links = env["acrel.link"].create([{{"name": each, "serial": each}} for each in serials])
+links = env["acrel.link"].create(
+    [{{"name": each, "serial": each, "channel": "{channel}"}} for each in serials]
+)
 meters = env["acrel.meter"].create(
     [{{"name": link.serial, "link_id": link.id}} for link in links]
 )
@@ -43,6 +45,21 @@ env["acrel.pile"].create(
     ]
 )
 env.cr.commit()
+"""
+
+_LINKS = """
+env = env(context=dict(env.context, tracking_disable=True))
+for first in range({first}, {first} + {count}, 1000):
+    serials = [str(first + number) for number in range(min(1000, {first} + {count} - first))]
+    links = env["acrel.link"].create(
+        [{{"name": each, "serial": each, "channel": "{channel}"}} for each in serials]
+    )
+    meters = env["acrel.meter"].create(
+        [{{"name": link.serial, "link_id": link.id}} for link in links]
+    )
+    env["acrel.output"].create([{{"meter_id": meter.id, "number": 1}} for meter in meters])
+    env.cr.commit()
+    env.invalidate_all()
 """
 
 _SESSIONS = """
@@ -75,12 +92,22 @@ def durable(stage: Stage) -> Iterator[None]:
         stage.cluster.start()
 
 
-def make_piles(stage: Stage, stack: Stack, count: int) -> None:
+def make_piles(stage: Stage, stack: Stack, count: int, channel: str = "plain") -> None:
     """Make piles with a meter, a link and an output each, of consecutive serial numbers."""
     stage.odoo.script(
         stack.database,
-        _PILES.format(count=count, first=SERIAL_START),
+        _PILES.format(count=count, first=SERIAL_START, channel=channel),
         fails="The bench's meters cannot be made",
+        log=stage.logs / "bench-setup.log",
+    )
+
+
+def make_links(stage: Stage, stack: Stack, count: int, channel: str) -> None:
+    """Make links with a meter and an output each, of consecutive serial numbers."""
+    stage.odoo.script(
+        stack.database,
+        _LINKS.format(count=count, first=SERIAL_START, channel=channel),
+        fails="The bench's links cannot be made",
         log=stage.logs / "bench-setup.log",
     )
 

@@ -6,12 +6,16 @@ an upload when its acknowledgement has arrived at the meter, a polled one when i
 same run measures what bounds it: a bare binary COPY of the same rows, and `create` of the ORM.
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import _peer
 import psutil
+from _channel import Way
 from _control import Control, until
 from _network import SERIAL_START, durable, make_piles, start_sessions
 
@@ -23,7 +27,7 @@ from house.settings import free_port
 from house.stack import Stack
 from house.stage import Stage
 
-METERS, SESSIONS = 1000, 200
+METERS, SESSIONS = 2000, 200
 WARM_UP = 5.0
 POLL, UPLOAD = 144, 145
 COPY_ROWS = 2000
@@ -60,19 +64,34 @@ class _Sample:
 
     at: float
     acknowledged: int
-    cpu: float
+    cpu: dict[str, float]
     database_time: object
 
 
-def run(stage: Stage, seconds: float) -> Iterator[tuple[str, float, str]]:
+class _Others(NamedTuple):
+    """Process ids of what the machine also runs."""
+
+    postgresql: int
+    simulator: int
+
+
+def run(
+    stage: Stage,
+    seconds: float,
+    meters: int = METERS,
+    channel: str = "sealed",
+    peer: bool = False,
+) -> Iterator[tuple[str, float, str]]:
     """Measure, then count what is stored against what was acknowledged."""
     with durable(stage), stage.stack("bench_ingest") as stack:
-        make_piles(stage, stack, METERS)
-        link = stack.start_link()
+        make_piles(stage, stack, meters, channel)
+        way = Way(stack, channel)
+        way.issue()
+        link = stack.start_link(env=way.link)
         port = free_port()
-        stack.start_simulator(
-            f"--connect={stack.link_address}",
-            f"--count={METERS}",
+        simulator = stack.start_simulator(
+            *way.meters,
+            f"--count={meters}",
             f"--serial-start={SERIAL_START}",
             "--interval=0",
             "--paused",
@@ -80,18 +99,21 @@ def run(stage: Stage, seconds: float) -> Iterator[tuple[str, float, str]]:
             f"--control={port}",
         )
         control = Control(port)
-        until(lambda: control.do("totals")["registered"] == METERS, 120, "All meters registering")
+        until(lambda: control.do("totals")["registered"] == meters, 120, "All meters registering")
         start_sessions(stage, stack, SESSIONS)
         with stage.server.connect(stack.database) as database:
-            yield from _measured(control, database, psutil.Process(link.pid), seconds)
+            others = _Others(stage.cluster.child.pid, simulator.pid)
+            yield from _measured(control, database, psutil.Process(link.pid), others, seconds)
             control.close()
             stack.stop()
             yield "copy_rows_per_second", _copy_rate(database, seconds / 3), "1/s"
         yield "orm_rows_per_second", _orm_rate(stage, stack, seconds / 3), "1/s"
+    if peer:
+        yield from _peer.run(seconds / 3)
     stage.databases.drop(stack.database)
 
 
-def _measured(control: Control, database, link: psutil.Process, seconds: float):
+def _measured(control: Control, database, link: psutil.Process, others: _Others, seconds: float):
     def charging() -> int:
         return database.execute(
             "SELECT count(*) FROM acrel_session WHERE state = 'charging'"
@@ -100,9 +122,11 @@ def _measured(control: Control, database, link: psutil.Process, seconds: float):
     until(lambda: charging() == SESSIONS, 60, f"{SESSIONS} sessions charging")
     control.do("pause", serial="*", paused=False)
     time.sleep(WARM_UP)
-    before = _sample(control, database, link)
-    time.sleep(seconds)
-    after = _sample(control, database, link)
+    before = _sample(control, database, link, others)
+    time.sleep(seconds / 2)
+    half = _sample(control, database, link, others)
+    time.sleep(seconds / 2)
+    after = _sample(control, database, link, others)
     control.do("pause", serial="*")
     until(lambda: _is_quiet(control), 60, "The last acknowledgement")
     polled = database.execute(
@@ -114,21 +138,36 @@ def _measured(control: Control, database, link: psutil.Process, seconds: float):
     if charging() != SESSIONS:
         raise Refused(f"Only {charging()} of {SESSIONS} sessions still charge.")
     readings = after.acknowledged - before.acknowledged + polled
-    cpu = after.cpu - before.cpu
+    cpu = {name: (after.cpu[name] - before.cpu[name]) / readings * 1e6 for name in after.cpu}
     yield "readings_per_second", round(readings / (after.at - before.at)), "1/s"
-    yield "worker_us_per_reading", round(cpu / readings * 1e6, 1), "us"
+    yield "worker_us_per_reading", round(cpu["link"] + cpu["engine"], 1), "us"
+    for name, value in cpu.items():
+        yield f"{name}_us_per_reading", round(value, 1), "us"
+    yield "second_half_ratio", round(_rate(half, after) / _rate(before, half), 3), "x"
     yield "polled_readings", polled, "1"
     yield "engine_behind_ms", round(_engine_catches_up(database) * 1000), "ms"
 
 
-def _sample(control: Control, database, link: psutil.Process) -> _Sample:
+def _sample(control: Control, database, link: psutil.Process, others: _Others) -> _Sample:
     """Look at everything at once, the quickest last."""
     (now,) = database.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'").fetchone()
-    cpu = 0.0
+    cpu = {"link": 0.0, "engine": 0.0, "postgresql": 0.0, "simulator": 0.0}
     for process in (link, *link.children(recursive=True)):
-        times = process.cpu_times()
-        cpu += times.user + times.system
+        cpu["link" if "acrel_link" in process.cmdline() else "engine"] += _cpu(process)
+    for process in psutil.Process(others.postgresql).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a session that ended meanwhile
+            cpu["postgresql"] += _cpu(process)
+    cpu["simulator"] = _cpu(psutil.Process(others.simulator))
     return _Sample(time.monotonic(), control.do("totals")["uploads_acknowledged"], cpu, now)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _rate(begin: _Sample, end: _Sample) -> float:
+    return (end.acknowledged - begin.acknowledged) / (end.at - begin.at)
 
 
 def _is_quiet(control: Control) -> bool:
@@ -150,12 +189,16 @@ def _check(control: Control, database) -> None:
             f"{totals['uploads_acknowledged']} uploads were acknowledged, {rows[0]} rows are there,"
             f" {rows[1]} of them with 12 measured columns."
         )
-    (lag,) = database.execute(
+    until(lambda: not _behind(database), 10, "All live rows holding their newest reading")
+
+
+def _behind(database) -> int:
+    """Return how many live rows are not the newest reading of their meter."""
+    (count,) = database.execute(
         "SELECT count(*) FROM acrel_meter_live l JOIN LATERAL (SELECT max(id) AS newest"
         " FROM acrel_reading_raw r WHERE r.meter_id = l.meter_id) n ON l.reading_id <> n.newest"
     ).fetchone()
-    if lag:
-        raise Refused(f"The live rows of {lag} meters do not hold their newest reading.")
+    return count
 
 
 def _engine_catches_up(database) -> float:

@@ -1,12 +1,13 @@
-"""Runs one bench: the generator `run(stage, seconds)` of bench/NAME.py gives the figures."""
+"""Runs one bench: the generator `run(stage, seconds, …)` of bench/NAME.py gives the figures."""
 
 import importlib
+import inspect
 import json
 import sys
 from collections.abc import Sequence
 
 from . import bootstrap, paths
-from .bench_command import STEPS, parse
+from .bench_command import STEPS, parse, wishes
 from .children import Stop, adopt_orphans, end_orphans, stopping_on_signals
 from .errors import Refused, exit_code
 from .stage import Stage
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str]) -> int:
             with Stage.open(steps.note) as stage:
                 steps.step(f"bench {options.name}, {options.seconds:g} s")
                 bench = importlib.import_module(options.name)
-                for figure, value, unit in bench.run(stage, options.seconds):
+                wanted = wishes(options)
+                if unknown := wanted.keys() - inspect.signature(bench.run).parameters.keys():
+                    raise Refused(f"The bench {options.name} takes no --{sorted(unknown)[0]}.")
+                for figure, value, unit in bench.run(stage, options.seconds, **wanted):
                     line = {"bench": options.name, "figure": figure, "value": value, "unit": unit}
                     print(json.dumps(line), flush=True)
     except Stop:

@@ -26,13 +26,30 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=_seconds, default=30.0, help="how long to measure (default: 30)"
     )
+    parser.add_argument("--meters", type=_count, help="how many meters (ingest, connections)")
+    parser.add_argument(
+        "--channel", choices=("plain", "tls", "sealed"), help="how they speak (ingest, connections)"
+    )
+    parser.add_argument(
+        "--peer",
+        action="store_true",
+        default=None,
+        help="measure what others would use in the same run (ingest)",
+    )
     return parser.parse_args(arguments)
+
+
+def wishes(options: argparse.Namespace) -> dict[str, object]:
+    """Return the options that only some benches take, as far as they were given."""
+    given = {name: getattr(options, name) for name in ("meters", "channel", "peer")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def enter(arguments: Sequence[str]) -> int:
     """Read the command line, then go on inside the virtual environment."""
-    parse(arguments)
-    bootstrap.enter("house.bench", "requirements.txt", arguments, STEPS)
+    options = parse(arguments)
+    packages = "requirements-bench.txt" if options.peer else "requirements.txt"
+    bootstrap.enter("house.bench", packages, arguments, STEPS)
     return 0
 
 
@@ -41,3 +58,9 @@ def _seconds(text: str) -> float:
     if not 0 < value <= 86_400:
         raise argparse.ArgumentTypeError("it must be more than 0 and at most 86400")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 20_000:
+        raise argparse.ArgumentTypeError("it must be a whole number from 1 to 20000")
+    return int(text)

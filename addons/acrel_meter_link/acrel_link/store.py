@@ -371,7 +371,7 @@ class Writer:
                 await cursor.execute(STORE, bounds)
                 stored = (await cursor.fetchone())[0]
                 await self._mark_late(cursor, readings)
-            counts = await _run(cursor, statements)
+            counts = await _run(connection, statements)
         self.stored += stored
         return counts
 
@@ -396,7 +396,7 @@ class Writer:
             moving = self._live.due(hurry=bool(statements) or self.closing)
             if moving:
                 await self._live.move(cursor)
-            counts = await _run(cursor, statements)
+            counts = await _run(connection, statements)
         if moving:
             self._live.moved()
         self.stored += len(readings)
@@ -498,10 +498,14 @@ async def _copy(cursor: psycopg.AsyncCursor, sql: str, rows: Sequence[bytes]) ->
         await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
 
 
-async def _run(cursor: psycopg.AsyncCursor, statements: Sequence[Statement]) -> list[int]:
+async def _run(connection: psycopg.AsyncConnection, statements: Sequence[Statement]) -> list[int]:
+    """Run statements in order, all sent before the first is answered."""
+    if not statements:
+        return []
+    async with connection.pipeline():
+        cursors = [await connection.execute(each.sql, each.arguments) for each in statements]
     counts = []
-    for statement in statements:
-        await cursor.execute(statement.sql, statement.arguments)
+    for cursor in cursors:
         told = await cursor.fetchone() if cursor.description else None
         counts.append(told[0] if told else cursor.rowcount)
     return counts

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 
 from .. import commands, rtu
@@ -39,6 +40,7 @@ class Client:
         self.connected = self.registered = False
         self.uploads_sent = self.uploads_acknowledged = 0
         self.polls_answered = self.readings_answered = 0
+        self.acknowledgement_times: deque[float] = deque(maxlen=100)  # s
         self.paused = options.paused  # it uploads nothing new
         self.connections = 0
         self.configured: list[tuple[int, bytes]] = []  # commands 82, 87 and 88
@@ -363,6 +365,7 @@ class _Session(asyncio.Protocol):
             return
         client.unacknowledged = None
         client.uploads_acknowledged += 1
+        client.acknowledgement_times.append(self._loop.time() - self._sent_at)
         if self._due or not self._options.interval:
             self._due = False
             self.upload()

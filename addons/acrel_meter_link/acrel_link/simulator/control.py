@@ -15,6 +15,7 @@ _ARGUMENTS = {
     # do: (required, optional) arguments of the fleet's method of that name
     "serials": ((), ()),
     "totals": ((), ()),
+    "acknowledgement_times": ((), ()),
     "state": (("serial",), ()),
     "set_load": (("serial", "watts"), ()),
     "plug": (("serial",), ("plugged",)),

@@ -104,6 +104,13 @@ class Fleet:
         """Return the serial numbers."""
         return list(self.clients)
 
+    def acknowledgement_times(self) -> list[float]:
+        """Return how many seconds the uploads took to be acknowledged since this was asked last."""
+        times = [one for client in self.clients.values() for one in client.acknowledgement_times]
+        for client in self.clients.values():
+            client.acknowledgement_times.clear()
+        return times
+
     def totals(self) -> dict[str, int]:
         """Return what all meters together did."""
         clients = self.clients.values()
@@ -111,6 +118,7 @@ class Fleet:
             "meters": len(clients),
             "connected": sum(client.connected for client in clients),
             "registered": sum(client.registered for client in clients),
+            "connections": sum(client.connections for client in clients),
             "uploads_sent": sum(client.uploads_sent for client in clients),
             "uploads_acknowledged": sum(client.uploads_acknowledged for client in clients),
             "polls_answered": sum(client.polls_answered for client in clients),
