@@ -141,35 +141,33 @@ class Dialler:
 
     async def connect(self) -> Wire:
         """Return an open wire; raise `LineError` with the reason when there is none."""
-        config = self._config
-        wire: Wire | None = None
+        where = _where(self._config)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                if self._tls is not None:
-                    streams = await asyncio.open_connection(
-                        config.host,
-                        config.port,
-                        ssl=self._tls,
-                        server_hostname=config.server_name or config.host,
-                    )
-                    return TlsWire(*streams)
-                wire = SealedWire(*await asyncio.open_connection(config.host, config.port),
-                                  self._device)  # fmt: skip
-                await wire.handshake()
-                return wire
-        except BaseException as error:
-            if wire is not None:
-                wire.close()
-            if isinstance(error, TimeoutError):
-                raise LineError(f"{_where(config)} did not answer in time") from error
-            if isinstance(error, ssl.SSLError):
-                raise LineError(f"{_where(config)} and this box do not agree on TLS: "
-                                f"{error.reason or error}") from error  # fmt: skip
-            if isinstance(error, OSError):
-                raise LineError(
-                    f"{_where(config)} cannot be reached: {error.strerror or error}"
-                ) from error
+                return await self._open()
+        except TimeoutError as error:
+            raise LineError(f"{where} did not answer in time") from error
+        except ssl.SSLError as error:
+            reason = error.reason or error
+            raise LineError(f"{where} and this box do not agree on TLS: {reason}") from error
+        except OSError as error:
+            raise LineError(f"{where} cannot be reached: {error.strerror or error}") from error
+
+    async def _open(self) -> Wire:
+        config = self._config
+        name = None if self._tls is None else config.server_name or config.host
+        reader, writer = await asyncio.open_connection(
+            config.host, config.port, ssl=self._tls, server_hostname=name
+        )
+        try:
+            if self._tls is not None:
+                return TlsWire(reader, writer)
+            wire = SealedWire(reader, writer, self._device)
+            await wire.handshake()
+        except BaseException:
+            writer.transport.abort()
             raise
+        return wire
 
 
 def _where(config: Config) -> str:
