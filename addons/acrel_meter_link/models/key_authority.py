@@ -1,6 +1,6 @@
 """The operator's own authority for certificates."""
 
-from odoo import api, fields, models
+from odoo import fields, models
 
 
 class AcrelKeyAuthority(models.Model):
@@ -34,7 +34,6 @@ class AcrelKeyAuthority(models.Model):
                          root_id AS root, made_at, not_after, crl_number
                     FROM acrel_key_authority"""
 
-    @api.model
     def action_make(self):
         """Order an authority named after the company."""
         job = self.env["acrel.key.job"]._ask(
@@ -42,7 +41,6 @@ class AcrelKeyAuthority(models.Model):
         )
         return job._action_open()
 
-    @api.model
     def action_replace(self):
         """Order an authority in place of the present one."""
         job = self.env["acrel.key.job"]._ask(
@@ -50,7 +48,6 @@ class AcrelKeyAuthority(models.Model):
         )
         return job._action_open()
 
-    @api.model
     def action_revocation_list(self):
         """Order the list of revoked certificates."""
         return self.env["acrel.key.job"]._ask("revocation_list")._action_open()

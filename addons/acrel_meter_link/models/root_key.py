@@ -1,6 +1,6 @@
 """Root keys, by name only."""
 
-from odoo import api, fields, models
+from odoo import fields, models
 
 
 class AcrelRootKey(models.Model):
@@ -30,7 +30,6 @@ class AcrelRootKey(models.Model):
                              ::integer AS key_count
                     FROM acrel_root_key r"""
 
-    @api.model
     def action_roll(self):
         """Order that everything is wrapped under the last root key that is loaded."""
         return self.env["acrel.key.job"]._ask("roll")._action_open()

@@ -1,6 +1,7 @@
 import re
 
 from odoo.exceptions import UserError
+from odoo.service.model import call_kw
 from odoo.tests import tagged
 
 from ..acrel_link.keys.jobs import ACTIONS as JOB_ACTIONS
@@ -31,6 +32,18 @@ class TestKeyJob(KeyCase):
         self.assertEqual(kinds, set(JOB_ACTIONS))
         offered = {kind for kind, _ in self.env["acrel.key.request"]._fields["kind"].selection}
         self.assertLess(offered, kinds)
+
+    def test_buttons_above_the_lists_order_with_nothing_selected(self):
+        for model, button, kind in (
+            ("acrel.key.authority", "action_make", "authority"),
+            ("acrel.key.authority", "action_replace", "authority"),
+            ("acrel.key.authority", "action_revocation_list", "revocation_list"),
+            ("acrel.root.key", "action_roll", "roll"),
+        ):
+            with self.subTest(button=button):
+                action = call_kw(self.env[model].with_user(self.officer), button, [[]], {})
+                job = self.env["acrel.key.job"].browse(action["res_id"])
+                self.assertEqual((job.kind, job.state), (kind, "queued"))
 
     def test_every_line_of_the_log_has_its_words(self):
         self.assertLessEqual({f"{kind}_refused" for kind in JOB_ACTIONS}, set(ACTIONS))
