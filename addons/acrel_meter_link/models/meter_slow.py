@@ -38,7 +38,7 @@ class AcrelMeterSlow(models.Model):
     harmonic_ids = fields.One2many(
         "acrel.meter.harmonic", "meter_id", string="Harmonics", readonly=True
     )
-    demand_ids = fields.One2many("acrel.meter.demand", "meter_id", string="Demand", readonly=True)
+    demand_ids = fields.One2many("acrel.meter.demand", "meter_id", readonly=True)
     tariff_tables = fields.Text(
         compute="_compute_tariff_tables",
         help="The meter's own tariff: from when on which rate counts (1 sharp, 2 peak, 3 flat, 4 "

@@ -23,7 +23,7 @@ class TestAlarmRule(LinkCase):
         cls.meter.rated_current = 100
         cls.at = cls.now
 
-    def read(self, seconds, meter=None, **values):
+    def arrive(self, seconds, meter=None, **values):
         """Let a reading arrive so many seconds later, and the engine handle it."""
         meter = meter or self.meter
         self.at += timedelta(seconds=seconds)
@@ -38,55 +38,55 @@ class TestAlarmRule(LinkCase):
         return set(events.mapped("kind"))
 
     def test_a_limit_is_passed_for_its_delay_and_left_behind_its_hysteresis(self):
-        self.read(0, ua=2360)  # 107.3 %
+        self.arrive(0, ua=2360)  # 107.3 %
         since = self.at
-        self.read(29, ua=2360)
+        self.arrive(29, ua=2360)
         self.assertEqual(self.lasting(), set())
-        self.read(1, ua=2360)
+        self.arrive(1, ua=2360)
         self.assertEqual(self.lasting(), {"rule_voltage_high"})
         event = self.events("rule_voltage_high")
         self.assertEqual((event.begin_at, event.severity), (since, "warning"))
         self.assertEqual(event.message, "107.27 percent of the nominal value; the limit is 107.")
-        self.read(10, ua=2340)  # 106.4 %: below the limit, not behind the hysteresis
-        self.read(10, ua=2360)
+        self.arrive(10, ua=2340)  # 106.4 %: below the limit, not behind the hysteresis
+        self.arrive(10, ua=2360)
         self.assertEqual(self.lasting(), {"rule_voltage_high"})
-        self.read(10, ua=2330)  # 105.9 %
+        self.arrive(10, ua=2330)  # 105.9 %
         self.assertEqual(self.lasting(), set())
         self.assertEqual(event.end_at, self.at)
         self.assertEqual(len(self.events("rule_voltage_high")), 1)
 
     def test_a_value_that_comes_back_in_time_is_nothing(self):
         for _ in range(3):
-            self.read(20, ua=2360)
-            self.read(20)
+            self.arrive(20, ua=2360)
+            self.arrive(20)
         self.assertFalse(self.events("rule_voltage_high"))
 
     def test_a_reading_without_the_value_changes_nothing(self):
-        self.read(0, ua=2360)
-        self.read(30, ua=2360)
-        self.read(10, ua=None, ub=None, uc=None)
+        self.arrive(0, ua=2360)
+        self.arrive(30, ua=2360)
+        self.arrive(10, ua=None, ub=None, uc=None)
         self.assertEqual(self.lasting(), {"rule_voltage_high"})
 
     def test_three_phase_meters_have_93_percent_single_phase_ones_90(self):
         _link, single, _output, _installation = self.make_meter("T0000000000002")
         single.phases = "1"
         for meter in (self.meter, single):
-            self.read(0, meter, ua=2024)  # 92 %
-            self.read(30, meter, ua=2024)
+            self.arrive(0, meter, ua=2024)  # 92 %
+            self.arrive(30, meter, ua=2024)
         self.assertEqual(self.lasting(), {"rule_voltage_low"})
         self.assertEqual(self.lasting(single), set())
-        self.read(0, single, ua=1970, ub=0, uc=0)  # 89.5 %
-        self.read(30, single, ua=1970, ub=0, uc=0)
+        self.arrive(0, single, ua=1970, ub=0, uc=0)  # 89.5 %
+        self.arrive(30, single, ua=1970, ub=0, uc=0)
         self.assertEqual(self.lasting(single), {"rule_voltage_low"})
 
     def test_ratios_of_the_installation_count(self):
         self.installation.write({"pt": 10, "ct": 40})
         self.meter.nominal_voltage = 5774
-        self.read(0, ua=5774, ub=5774, uc=6350)  # 10 % too high behind 1:10
-        self.read(30, ua=5774, ub=5774, uc=6350)
+        self.arrive(0, ua=5774, ub=5774, uc=6350)  # 10 % too high behind 1:10
+        self.arrive(30, ua=5774, ub=5774, uc=6350)
         self.assertIn("rule_voltage_high", self.lasting())
-        self.read(0, ua=5774, ub=5774, uc=5774, ib=310)  # 124 A of 100
-        self.read(10, ua=5774, ub=5774, uc=5774, ib=310)
+        self.arrive(0, ua=5774, ub=5774, uc=5774, ib=310)  # 124 A of 100
+        self.arrive(10, ua=5774, ub=5774, uc=5774, ib=310)
         self.assertEqual(self.lasting(), {"rule_overcurrent"})
 
     def test_each_rule(self):
@@ -102,55 +102,55 @@ class TestAlarmRule(LinkCase):
             with self.subTest(kind):
                 if kind == "rule_overcurrent":
                     self.output._want("closed", "test")
-                self.read(0, **wrong)
+                self.arrive(0, **wrong)
                 self.assertNotIn(kind, self.lasting())
-                self.read(delay, **wrong)
+                self.arrive(delay, **wrong)
                 self.assertEqual(self.lasting(), {kind})
-                self.read(10, **right)
+                self.arrive(10, **right)
                 self.assertEqual(self.lasting(), set())
                 if kind == "rule_overcurrent":
                     self.output._want("open", "test")
 
     def test_current_in_a_session_is_none_without_one(self):
         self.output._want("closed", "test")
-        self.read(0, ia=1000)
-        self.read(60, ia=1000)
+        self.arrive(0, ia=1000)
+        self.arrive(60, ia=1000)
         self.assertEqual(self.lasting(), set())
         self.output._want("open", "test")
-        self.read(60, ia=1000)
-        self.read(30, ia=1000)
+        self.arrive(60, ia=1000)
+        self.arrive(30, ia=1000)
         self.assertEqual(self.lasting(), {"rule_current_without_session"})
 
     def test_a_meter_without_outputs_has_no_sessions(self):
         self.output.unlink()
-        self.read(0, ia=1000)
-        self.read(60, ia=1000)
+        self.arrive(0, ia=1000)
+        self.arrive(60, ia=1000)
         self.assertEqual(self.lasting(), set())
 
     def test_power_that_flows_back_on_all_phases_is_no_turned_transformer(self):
-        self.read(0, pa=-3000, pb=-3000, pc=-3000)
-        self.read(60, pa=-3000, pb=-3000, pc=-3000)
+        self.arrive(0, pa=-3000, pb=-3000, pc=-3000)
+        self.arrive(60, pa=-3000, pb=-3000, pc=-3000)
         self.assertEqual(self.lasting(), set())
 
     def test_nothing_is_watched_without_a_nominal_value(self):
         self.meter.write({"nominal_voltage": 0, "rated_current": 0})
-        self.read(0, ua=3000, ub=10, ia=60000)
+        self.arrive(0, ua=3000, ub=10, ia=60000)
         self.output._want("closed", "test")
-        self.read(60, ua=3000, ub=10, ia=60000)
+        self.arrive(60, ua=3000, ub=10, ia=60000)
         self.assertEqual(self.lasting(), set())
 
     def test_a_rule_that_is_switched_off_ends_what_it_began(self):
-        self.read(0, frequency=4900)
-        self.read(10, frequency=4900)
+        self.arrive(0, frequency=4900)
+        self.arrive(10, frequency=4900)
         rule = self.env.ref("acrel_meter_link.rule_frequency")
         rule.active = False
         self.assertEqual(self.lasting(), set())
-        self.read(30, frequency=4900)
+        self.arrive(30, frequency=4900)
         self.assertEqual(self.lasting(), set())
         rule.active = True
         rule.limit_value = 0.2
-        self.read(0, frequency=4975)
-        self.read(10, frequency=4975)
+        self.arrive(0, frequency=4975)
+        self.arrive(10, frequency=4975)
         self.assertEqual(self.lasting(), {"rule_frequency"})
 
     def test_who_changes_rules(self):

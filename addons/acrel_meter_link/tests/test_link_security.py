@@ -32,7 +32,7 @@ class TestLinkSecurity(LinkCase):
     def test_plain_is_allowed_with_a_reason(self):
         action = self.link.with_user(self.fitter).action_allow_plain()
         wizard = Form(
-            self.env[action["res_model"]].with_user(self.fitter).with_context(action["context"])
+            self.env[action["res_model"]].with_user(self.fitter).with_context(**action["context"])
         )
         wizard.reason = "new module of the old kind"
         wizard.save().action_allow()
