@@ -1,33 +1,20 @@
 """What somebody on the way may do, by name: it is refused, and it changes nothing."""
 
-import sys
-
 import pytest
 
 from acrel_link import commands, rtu
 from acrel_link.sealed import schedule, wire
 from acrel_link.sealed.errors import Fault, SealedError, SealError
 from acrel_link.sealed.rules import FRAME, GUARDED, REKEY, REKEY_ANSWER
-from acrel_link.sealed.server import Server
-from acrel_link.sealed.store import MemoryStore, Slot
 from acrel_link.sealed.suites import SUITES
 from acrel_link.serials import build_serial
 
-from .bed import KEY, LINK, SERIAL, START_MS, Bed, Key, Line
+from .bed import KEY, SERIAL, START_MS, Bed, Line
+from .refusal import refused, taken
 
 UPLOAD = bytes(range(60))
 READ = rtu.read_request(1, 0x0E, 56)
 CLOSE = rtu.write_request(1, 0x01C2, (1,))
-
-
-def refused(side, data: bytes, fault: Fault | None = None, frames=()) -> SealedError:
-    """Feed bytes that must close the connection, and show that nothing came of them."""
-    with pytest.raises(SealedError) as caught:
-        side.feed(data)
-    if fault is not None:
-        assert caught.value.fault is fault
-    assert caught.value.frames == list(frames)
-    return caught.value
 
 
 def altered(frame: bytes, at: int, byte: int) -> bytes:
@@ -35,12 +22,6 @@ def altered(frame: bytes, at: int, byte: int) -> bytes:
     inner = bytearray(frame[2:-4])
     inner[at] = byte
     return wire.enclose(bytes(inner))
-
-
-def taken(line: Line, direction: list[bytes]) -> bytes:
-    frame = b"".join(direction)
-    direction.clear()
-    return frame
 
 
 def forged_down(line: Line, kind: int, content: bytes) -> bytes:
@@ -152,7 +133,7 @@ def test_a_replayed_e1():
     """The server answers as it answers a stranger, and nothing opens."""
     bed = Bed()
     line = bed.connect()
-    hello = taken(line, line.up)
+    hello = taken(line.up)
     line.server.feed(hello)
     line.move_down()
     line.settle()
@@ -173,7 +154,7 @@ def test_an_e1_replayed_before_the_meters_own_e3():
     """Two unfinished handshakes of one hello: the meter's opens, the other never."""
     bed = Bed()
     line = bed.connect()
-    hello = taken(line, line.up)
+    hello = taken(line.up)
     down: list[bytes] = []
     other = bed.server.session(down.append)
     other.feed(hello)
@@ -194,7 +175,7 @@ def test_a_right_e3_of_a_hello_that_was_used_meanwhile():
         line.move_down()
     new.settle()
     assert new.server.key is not None
-    refused(old.server, taken(old, old.up), Fault.PROOF)
+    refused(old.server, taken(old.up), Fault.PROOF)
 
 
 def test_a_replayed_e2():
@@ -228,11 +209,11 @@ def test_an_e2_after_the_meters_power_cycle():
 def test_a_replayed_whole_handshake():
     bed = Bed()
     line = bed.connect()
-    hello = taken(line, line.up)
+    hello = taken(line.up)
     line.server.feed(hello)
     challenge = b"".join(line.down)
     line.move_down()
-    proof = taken(line, line.up)
+    proof = taken(line.up)
     line.server.feed(proof)
     upload = line.device.frame(commands.UPLOAD, UPLOAD)
     assert line.server.feed(upload) == [(commands.UPLOAD, UPLOAD)]
@@ -248,13 +229,13 @@ def test_a_replayed_whole_handshake():
 def test_lowered_suites_in_e1(lowered):
     bed = Bed(suites=(0x12, 0x11, 0x02, 0x01))
     line = bed.connect()
-    hello = altered(taken(line, line.up), 5 + 23, lowered)
+    hello = altered(taken(line.up), 5 + 23, lowered)
     try:
         line.server.feed(hello)
     except SealedError as error:
         assert error.fault is Fault.MALFORMED
         return
-    refused(line.device, taken(line, line.down), Fault.PROOF)
+    refused(line.device, taken(line.down), Fault.PROOF)
     assert not line.device.is_open
 
 
@@ -263,7 +244,7 @@ def test_a_lowered_suite_in_e2(number):
     bed = Bed(suites=(0x12,))
     line = bed.connect()
     line.move_up()
-    inner = bytearray(taken(line, line.down)[2:-4])
+    inner = bytearray(taken(line.down)[2:-4])
     inner[2] = inner[9] = number
     error = refused(line.device, wire.enclose(bytes(inner)))
     assert error.fault in (Fault.PROOF, Fault.MALFORMED)
@@ -284,7 +265,7 @@ def test_a_lowered_suite_in_e2(number):
 def test_a_rightly_proven_e2_that_breaks_a_rule(change, says):
     bed = Bed(offered=(0x01, 0x11))
     line = bed.connect()
-    hello = taken(line, line.up)[2:-4]
+    hello = taken(line.up)[2:-4]
     challenge = wire.Challenge(b"abcd", 0x01, 7, START_MS, bytes(16), wire.NO_SHARE, bytes(32))
     unproven = wire.unproven(wire.build_challenge(challenge._replace(**change)))
     auth = schedule.auth_key(KEY, build_serial(SERIAL))
@@ -303,7 +284,7 @@ def test_every_changed_byte_of_a_handshake():
                 with pytest.raises(SealedError):
                     for now in range(3):
                         direction = (line.up, line.down)[now % 2]
-                        frame = taken(line, direction)
+                        frame = taken(direction)
                         if now == step:
                             frame = altered(frame, at, frame[2 + at] ^ 0x01)
                         (line.server, line.device)[now % 2].feed(frame)
@@ -330,7 +311,7 @@ def test_messages_that_the_state_does_not_allow(suites):
 def test_a_share_where_none_is_offered_and_none_where_one_is(offered, share):
     bed = Bed()
     line = bed.connect()
-    inner = bytearray(taken(line, line.up)[2:-4])
+    inner = bytearray(taken(line.up)[2:-4])
     inner[28] = offered
     inner[-32:] = share.ljust(32, b"\0")
     refused(line.server, wire.enclose(bytes(inner)), Fault.MALFORMED)
@@ -340,7 +321,7 @@ def test_a_share_where_none_is_offered_and_none_where_one_is(offered, share):
 def test_a_share_of_small_order():
     bed = Bed(suites=(0x11,))
     line = bed.connect()
-    inner = bytearray(taken(line, line.up)[2:-4])
+    inner = bytearray(taken(line.up)[2:-4])
     inner[-32:] = bytes((1,)) + bytes(31)
     refused(line.server, wire.enclose(bytes(inner)), Fault.MALFORMED)
     assert not line.down
@@ -408,111 +389,3 @@ def test_types_that_may_not_come_up(kind, content):
     assert line.report(commands.UPLOAD, UPLOAD) == [(commands.UPLOAD, UPLOAD)]
     assert line.server.forbidden == 2
     refused(line.server, forged_up(line, kind, content), Fault.FORBIDDEN)
-
-
-# === Keys that are not accepted === #
-
-
-def test_a_revoked_key():
-    bed = Bed()
-    bed.ring.revoke(SERIAL)
-    line = bed.connect()
-    line.move_up()
-    refused(line.device, taken(line, line.down), Fault.PROOF)
-
-
-def test_a_key_revoked_between_e2_and_e3():
-    bed = Bed()
-    line = bed.connect()
-    line.move_up()
-    line.move_down()
-    bed.ring.revoke(SERIAL)
-    refused(line.server, taken(line, line.up), Fault.PROOF)
-    assert line.server.key is None
-
-
-def test_a_key_replaced_between_e2_and_e3():
-    bed = Bed()
-    line = bed.connect()
-    line.move_up()
-    line.move_down()
-    bed.ring.keys[SERIAL, 7] = Key(LINK, SERIAL, 7, bytes(32))
-    refused(line.server, taken(line, line.up), Fault.PROOF)
-
-
-def test_the_test_range_outside_a_lab():
-    outside, inside = Bed(version=0), Bed(version=0, lab=True)
-    line = outside.connect()
-    line.move_up()
-    refused(line.device, taken(line, line.down), Fault.PROOF)
-    assert inside.open().server.key.version == 0
-
-
-def test_a_proof_under_another_key():
-    bed = Bed()
-    bed.store.keep(Slot(7, bytes(32)), None)
-    line = bed.connect()
-    line.move_up()
-    refused(line.device, taken(line, line.down), Fault.PROOF)
-
-
-def steps_of(server: Server, hello: bytes) -> tuple[bytes, list[str], list[str], str]:
-    """Return what an asker sees and every function that his E1 and a wrong E3 went through."""
-    down: list[bytes] = []
-    session = server.session(down.append)
-    steps: list[str] = []
-
-    def note(frame, event, argument):
-        if event == "call":
-            steps.append(frame.f_code.co_qualname)
-        elif event == "c_call":
-            steps.append(argument.__qualname__)
-
-    error = ""
-    seen: list[list[str]] = []
-    for frame in (hello, None):
-        data = frame or wire.enclose(wire.build_inner(wire.PROOF, session.suite, bytes(32)))
-        sys.setprofile(note)
-        try:
-            session.feed(data)
-        except SealedError as caught:
-            error = f"{caught.fault} {str(caught).replace(session.serial, 'SN')}"
-        finally:
-            sys.setprofile(None)
-        seen.append(steps.copy())
-        steps.clear()
-    return b"".join(down), *seen, error
-
-
-@pytest.mark.parametrize("suites", [(0x01,), (0x13, 0x02)])
-def test_1000_known_and_1000_unknown_serials_look_alike(suites):
-    """Equal in length, in every byte that is not random, and in every step that makes them."""
-    bed = Bed(suites=suites)
-    serials = [f"1230{number:010d}" for number in range(2000)]
-    for serial in serials[:1000]:
-        bed.ring.keys[serial, 7] = Key(LINK, serial, 7, KEY)
-    bed.ring.keys["test", 0] = Key(LINK, "test", 0, KEY)
-    bed.ring.keys["spent", 7] = Key(LINK, "spent", 7, KEY, boot_counter=1)
-    kinds = [(serial, 7) for serial in serials] + [("test", 0), ("spent", 7), (serials[0], 8)]
-    answers = []
-    for serial, version in kinds:
-        bed.store = MemoryStore(serial, Slot(version, KEY))
-        hello = b"".join(Line(bed.server, bed.power_up()).up)
-        answers.append(steps_of(bed.server, hello))
-    lengths = {len(down) for down, *_ in answers}
-    assert lengths == {106}
-    versions = {version: i for i, (_, version) in reversed(list(enumerate(kinds)))}
-    for (_, version), (down, *_) in zip(kinds, answers, strict=True):
-        like = answers[versions[version]][0]
-        # front, suite and key version, server time, end; and a share only where one was chosen
-        assert down[:7] == like[:7] and down[11:22] == like[11:22] and down[-2:] == b"}}"
-        assert (down[38:70] == wire.NO_SHARE) == (not SUITES[suites[0]].exchanges)
-    for place in (1, 2, 3):
-        first = answers[0][place]
-        assert first
-        assert all(answer[place] == first for answer in answers)
-    randoms = [down[7:11] + down[22:38] + down[70:102] for down, *_ in answers]
-    assert len(set(randoms)) == len(randoms)
-    for known in (randoms[:1000], randoms[1000:2000]):
-        for column in range(52):
-            assert len({row[column] for row in known}) > 200  # of 256; 1,000 draws miss about 5

@@ -14,8 +14,6 @@ FORBIDDEN_LIMIT = 3  # frames against the white-list that close a connection
 FRAME_LIMIT = 1 << 20
 """After so many frames one way the meter connects again; at twice that its peer closes."""
 
-HANDSHAKE_SECONDS = 30
-SESSION_SECONDS = 25 * 3600
 RECONNECT_SECONDS = 22.5 * 3600, 23.5 * 3600
 AHEAD_MS, OPENING_AHEAD_MS = 30_000, 300_000
 """How far ahead notAfter may lie, and how far where a guarded frame opens an output."""
