@@ -381,6 +381,11 @@ async def test_process_with_control_socket():
             async with asyncio.timeout(10):
                 while (await command(do="totals"))["result"]["registered"] < 2:
                     pass
+                while (await command(do="totals"))["result"]["uploads_acknowledged"] < 2:
+                    pass
+            times = (await command(do="acknowledgement_times"))["result"]
+            assert len(times) == 2 and all(0 <= one < 10 for one in times)
+            assert (await command(do="acknowledgement_times"))["result"] == []
             assert await command(do="set_load", serial=SERIAL, watts=1000) == {
                 "ok": True,
                 "result": None,
