@@ -147,6 +147,17 @@ class Profile:
         return start, max(drive.register + len(drive.close) for drive in drives) - start
 
     @property
+    def status_blocks(self) -> list[Block]:
+        """The reads that tell all status words, as few as they stand side by side."""
+        blocks: list[Block] = []
+        for word in sorted(self.status, key=lambda word: word.register):
+            if blocks and sum(blocks[-1]) == word.register:
+                blocks[-1] = (blocks[-1][0], blocks[-1][1] + 1)
+            else:
+                blocks.append((word.register, 1))
+        return blocks
+
+    @property
     def input_block(self) -> Block | None:
         """The register of the digital inputs; None without inputs."""
         return (self.inputs.register, 1) if self.inputs else None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATUS, QUALITY, SETTINGS, EXTREMES = "status", "quality", "settings", "extremes"
+FIRST_STATUS = 60.0  # s after the connection within which the alarm words are read at first
 _PLACE = 0.6180339887498949  # spreads meter ids evenly over an interval
 
 # The same statement again, after a commit whose answer was lost, adds nothing.
@@ -73,9 +74,10 @@ class Snapshots:
         if every is None:
             return
         now = self._loop.time()
-        wait = (self._unit.spec.id * _PLACE % 1.0 * every - now) % every
+        place = self._unit.spec.id * _PLACE % 1.0
+        wait = (place * every - now) % every
         if kind not in self._tasks and kind == STATUS:
-            wait = min(wait, self._context.settings.poll_closed)  # soon at first
+            wait = min(wait, place * FIRST_STATUS)
         self._timers[kind] = self._loop.call_later(max(wait, every / 100), self._due, kind)
 
     def _due(self, kind: str) -> None:
@@ -98,10 +100,10 @@ class Snapshots:
         unit, model = self._unit, self._unit.profile
         if kind == STATUS:
             registers: dict[str, Any] = {}
-            for word in model.status:
-                data = await unit.read_patiently((word.register, 1))
+            for block in model.status_blocks:
+                data = await unit.read_patiently(block)
                 if data is not None:
-                    registers[word.name] = int.from_bytes(data, "big")
+                    registers |= model.map.describe(block[0], data)
             unit.status.told(registers)
             return
         stored: dict[str, Any] = {}

@@ -177,6 +177,11 @@ def test_a_profile_that_does_not_exist():
         profile("adw301")
 
 
+def test_status_words_side_by_side_are_one_read():
+    assert profile("adw300").status_blocks == [(0x01EB, 1), (0x0268, 2)]
+    assert profile("ddsy1352").status_blocks == []
+
+
 def test_what_stands_in_a_base_need_not_be_said_again():
     base, derived = profile("adw300"), profile("adw300_nb")
     assert derived.billing == base.billing and derived.status == base.status
