@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from .clock import EPOCH, Clock
 from .contactor import StepError
+from .context import Context
 from .decision import carried_out, guard_register
 from .guard_order import GUARD, GuardOrder, GuardReport, Outcome, build_order
+from .incidents import Subject
 from .master import Wanted
 from .reading import Reading
 from .transparent import GoneError
@@ -110,8 +112,13 @@ class Entrusted:
 class Custody:
     """The guard of one output, as far as an agent watches it too."""
 
-    def __init__(self, output: Output):
-        self._output = output
+    def __init__(
+        self,
+        output: Output,
+        context: Context,
+        tripped: Callable[[Wanted, str, datetime], None],
+    ):
+        self._output, self._context, self._tripped = output, context, tripped
         self._closing: GuardOrder | None = None
 
     def tell(self) -> None:
@@ -132,6 +139,24 @@ class Custody:
         self._closing = self._guard(unit, wanted, limit)
         if not self._closing.hold:
             await unit.entrusted.hand_over(self._closing)
+
+    def told(self, report: GuardReport) -> None:
+        """Take what an agent did at its guard: the same as if it were done from here."""
+        output, done = self._output, reached(report)
+        wanted = output.wanted
+        if (
+            done is not None
+            and carried_out(wanted, output.live)
+            and report.revision == wanted.revision
+            and wanted.on_doubt != "hold"
+            and not output.live.guard_tripped
+        ):
+            self._context.incidents.note(
+                "guard_tripped",
+                Subject(meter=output.meter_id, output=output.spec.id),
+                f"The meter agent opened at the guard ({done[0]}) of revision {wanted.revision}.",
+            )
+            self._tripped(wanted, *done)
 
     def end_close(self) -> None:
         """Go by what the output is again."""

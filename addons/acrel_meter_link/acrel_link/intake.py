@@ -158,7 +158,7 @@ class Intake:
         entrusted.replied(report)
         for output in unit.outputs if unit is not None else ():
             if output.spec.number == report.output:
-                output.opened_by_agent(report)
+                output.custody.told(report)
 
     def _told_setpoints(self, body: bytes) -> None:
         self._keep("Alarm set-points have no published layout.", commands.SETPOINTS, body)

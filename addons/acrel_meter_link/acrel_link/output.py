@@ -17,10 +17,9 @@ from .current import Current
 from .database import AWAY, Backoff
 from .decision import Action, carried_out, decide, end_problem, guard_register
 from .ends import Ends, set_end
-from .entrusted import Custody, reached
+from .entrusted import Custody
 from .errors import ProtocolError
 from .guard import Guard
-from .guard_order import GuardReport
 from .incidents import Subject
 from .live_row import write_live
 from .master import Live, OutputSpec, Wanted
@@ -50,7 +49,7 @@ class Output:
         self._started: tuple[int, Reading] | None = None  # revision, reading before its first try
         self._ends = Ends(context, meter_id)
         self._current = Current(context, self._subject)
-        self._custody = Custody(self)
+        self.custody = Custody(self, context, self._guard_tripped)
         self._told: tuple[int, Action] | None = None  # what was told of which revision
         self._guard = Guard(
             context, self.live, self._subject, lambda: self.wanted, self._guard_tripped
@@ -99,7 +98,7 @@ class Output:
         self._seen = False
         self._backoff.reset()
         self._guard.arm()
-        self._custody.tell()
+        self.custody.tell()
         self.wake()
 
     def detach(self) -> None:
@@ -133,7 +132,7 @@ class Output:
                 self.live.guard_register = limit
                 self.write()
         if self.unit is not None:
-            self._custody.tell()
+            self.custody.tell()
             self._guard.changed(self._context.master.registers.get(self.meter_id))
             self.wake()
 
@@ -145,7 +144,7 @@ class Output:
 
     def idle_check(self) -> None:
         """Look again whether anything is to be done; called by the sweep."""
-        self._custody.tell()
+        self.custody.tell()
         if self._task is None and self._retry is None and self.unit is not None and self._seen:
             action = decide(self.wanted, self.live, self._context.clock.now())
             if action is not Action.NOTHING:
@@ -174,24 +173,6 @@ class Output:
         if self._task is None and relay is not self.live.relay:
             self._seen = False
             self.wake()
-
-    def opened_by_agent(self, report: GuardReport) -> None:
-        """Take what an agent did at its guard: the same as if it were done from here."""
-        wanted, done = self.wanted, reached(report)
-        if (
-            done is not None
-            and carried_out(wanted, self.live)
-            and report.revision == wanted.revision
-            and wanted.on_doubt != "hold"
-            and not self.live.guard_tripped
-        ):
-            due, at = done
-            self._context.incidents.note(
-                "guard_tripped",
-                self._subject,
-                f"The meter agent opened at the guard ({due}) of revision {wanted.revision}.",
-            )
-            self._guard_tripped(wanted, due, at)
 
     def _guard_tripped(self, wanted: Wanted, due: str, now: datetime) -> None:
         self.live.guard_tripped, self.live.guard_tripped_at = due, now
@@ -229,7 +210,7 @@ class Output:
             self._failed(action, "the link process made a mistake, see its log")
         finally:
             self._task = None
-            self._custody.end_close()
+            self.custody.end_close()
             if self._again and self._retry is None:
                 self.wake()
 
@@ -277,7 +258,7 @@ class Output:
             started = reading
         else:
             started = self._started[1]
-        await self._custody.begin_close(unit, wanted, started)
+        await self.custody.begin_close(unit, wanted, started)
         if not await self._attempts.claim_close(wanted, unit.link_id, unit.epoch):
             await unit.line.check_epoch()
             if context.master.wanted.get(self.spec.id) is wanted:
@@ -388,7 +369,7 @@ class Output:
 
     def write(self) -> None:
         """Write its live row, under the epoch of its connection."""
-        self._custody.tell()
+        self.custody.tell()
         unit = self.unit
         if unit is None or unit.epoch is None:
             return  # written when the connection is claimed
