@@ -99,7 +99,7 @@ async def test_a_key_is_rotated_while_the_link_works(bed, secured):
 async def test_a_revoked_key_closes_the_link_and_keeps_it_out(bed, secured):
     bed.add_link(SERIAL, channel="sealed")
     payload = secured.bench.issue(SERIAL)
-    async with secured.link() as link:
+    async with secured.link(request_timeout=30) as link:
         peer = await secured.sealed(link, secured.device(payload))
         assert await peer.register(SERIAL)
         secured.bench.do("revoke", "--serial", SERIAL)
@@ -114,7 +114,7 @@ async def test_a_revoked_certificate_closes_the_link_and_keeps_it_out(bed, secur
     link_id, *_ = bed.add_link(SERIAL, channel="tls")
     secured.make_authority()
     pkcs12 = secured.pkcs12(SERIAL)
-    async with secured.link() as link:
+    async with secured.link(request_timeout=30) as link:
         peer = await secured.tls(link, pkcs12)
         assert await peer.register(SERIAL)
         secured.bench.do("revoke-certificate", "--serial", SERIAL)
@@ -169,7 +169,7 @@ async def test_the_listeners_certificate_is_renewed_without_a_restart(bed, secur
 async def test_a_session_ends_when_its_keys_have_served_long_enough(bed, secured):
     bed.add_link(SERIAL, channel="sealed")
     payload = secured.bench.issue(SERIAL)
-    async with secured.link(session_timeout=1) as link:
+    async with secured.link(session_timeout=1, request_timeout=30) as link:
         peer = await secured.sealed(link, secured.device(payload))
         assert await peer.register(SERIAL)
         assert await peer.closed()
@@ -190,12 +190,12 @@ async def test_plain_is_refused_and_alarmed_once_a_link_was_secured(bed, secured
     link_id, *_ = bed.add_link(SERIAL, channel="sealed")
     bed.add_link(OTHER)
     payload = secured.bench.issue(SERIAL)
-    async with secured.link() as link:
+    async with secured.link(request_timeout=30) as link:
         sealed = await secured.sealed(link, secured.device(payload))
         assert await sealed.register(SERIAL)
         thief = await link.peer()
         thief.register(SERIAL)
-        assert await thief.closed()
+        assert await thief.frame() is None
         events = await until(lambda: bed.events("plain_refused"), "the alarm")
         assert (events[0]["link_id"], events[0]["severity"]) == (link_id, "alarm")
         await until(
@@ -209,11 +209,11 @@ async def test_plain_is_refused_and_alarmed_once_a_link_was_secured(bed, secured
         assert await sealed.closed()
         thief = await link.peer()
         thief.register(SERIAL)
-        assert await thief.closed()
-    async with secured.link() as link:
+        assert await thief.frame() is None
+    async with secured.link(request_timeout=30) as link:
         thief = await link.peer()
         thief.register(SERIAL)
-        assert await thief.closed()
+        assert await thief.frame() is None
         bed.admin.execute(
             "UPDATE acrel_link SET plain_allowed_at = clock_timestamp() WHERE id = %s", [link_id]
         )
