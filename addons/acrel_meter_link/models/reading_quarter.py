@@ -136,16 +136,18 @@ class AcrelReadingQuarter(models.Model):
         over = _quarter_of(self._now() - GRACE)
         done_until, kept_since = self._mark()
         if done_until is None:
-            done_until = self._first_quarter() or over
+            done_until = self._next_quarter() or over
         # a clock that was set back: what it wrote ahead of time is done again when it is over
         done_until = min(done_until, over)
         if done_until < over:
             self._ensure_partitions(done_until)
             self.env.cr.execute("SELECT array_agg(meter_id) FROM acrel_meter_live")
             meters = self.env.cr.fetchone()[0] or []
-            following = self._roll_up_quarter(done_until, meters)
+            found, following = self._roll_up_quarter(done_until, meters)
             self._add_due(following)
             done_until += QUARTER
+            if not found:
+                done_until = min(self._next_quarter(done_until) or over, over)
         self.env.cr.execute(
             """INSERT INTO acrel_engine_quarter_mark (done_until) VALUES (%s)
           ON CONFLICT (only_row) DO UPDATE SET done_until = EXCLUDED.done_until""",
@@ -172,7 +174,7 @@ class AcrelReadingQuarter(models.Model):
         # an ordinary one is still to come; of one whose readings are dropped the roll-up stays
         if quarter < done_until and (kept_since is None or quarter >= kept_since):
             self._ensure_partitions(quarter)
-            self._add_due(self._roll_up_quarter(quarter, meters))
+            self._add_due(self._roll_up_quarter(quarter, meters)[1])
         self.env.cr.execute("DELETE FROM acrel_quarter_due WHERE id = ANY(%s)", [marks])
         return True
 
@@ -180,7 +182,8 @@ class AcrelReadingQuarter(models.Model):
     def _roll_up_quarter(self, quarter, meters):
         """Roll up one quarter hour of some meters.
 
-        :return: ``[(meter id, quarter)]`` behind it, whose energy counts from another register now
+        :return: how many have readings in it, and ``[(meter id, quarter)]`` behind it, whose energy
+            counts from another register now
         """
         self.env.cr.execute(
             SQL(
@@ -191,8 +194,9 @@ class AcrelReadingQuarter(models.Model):
                 excluded=SQL(", ").join(SQL.identifier("excluded", name) for name in MEASURED),
             )
         )
+        found = self.env.cr.rowcount
         self.env.cr.execute(FOLLOWING, [meters, quarter])
-        return self.env.cr.fetchall()
+        return found, self.env.cr.fetchall()
 
     @api.model
     def _add_due(self, quarters):
@@ -211,12 +215,14 @@ class AcrelReadingQuarter(models.Model):
         return self.env.cr.fetchone() or (None, None)
 
     @api.model
-    def _first_quarter(self):
-        """Return the quarter hour of the first reading."""
+    def _next_quarter(self, since=datetime.min):
+        """Return the quarter hour of the first reading since a moment; None when there is none."""
         self.env.cr.execute(
             """SELECT min(first.received_at) FROM acrel_meter_live l CROSS JOIN LATERAL (
                       SELECT r.received_at FROM acrel_reading_raw r
-                       WHERE r.meter_id = l.meter_id ORDER BY r.received_at LIMIT 1) AS first"""
+                       WHERE r.meter_id = l.meter_id AND r.received_at >= %s
+                    ORDER BY r.received_at LIMIT 1) AS first""",
+            [since],
         )
         first = self.env.cr.fetchone()[0]
         return first and _quarter_of(first)
