@@ -36,12 +36,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=None,
         help="measure what others would use in the same run (ingest)",
     )
+    parser.add_argument(
+        "--rows", type=_rows, help="how many readings are stored in the end (growth)"
+    )
     return parser.parse_args(arguments)
 
 
 def wishes(options: argparse.Namespace) -> dict[str, object]:
     """Return the options that only some benches take, as far as they were given."""
-    given = {name: getattr(options, name) for name in ("meters", "channel", "peer")}
+    given = {name: getattr(options, name) for name in ("meters", "channel", "peer", "rows")}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -63,4 +66,10 @@ def _seconds(text: str) -> float:
 def _count(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) <= 20_000:
         raise argparse.ArgumentTypeError("it must be a whole number from 1 to 20000")
+    return int(text)
+
+
+def _rows(text: str) -> int:
+    if not text.isdigit() or not 2_000_000 <= int(text) <= 1_000_000_000:
+        raise argparse.ArgumentTypeError("it must be a whole number from 2000000 to 1000000000")
     return int(text)

@@ -63,6 +63,8 @@ class AcrelReadingQuarter(models.Model):
 
     _name = "acrel.reading.quarter"
     _description = "Meter Readings of 15 Minutes"
+    # shown, not owned: of a table of its own name Odoo would drop what it does not know
+    _table = "acrel_reading_quarter_seen"
     _auto = False
     _log_access = False
     _order = "quarter desc, meter_id"
