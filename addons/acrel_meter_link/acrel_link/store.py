@@ -10,31 +10,20 @@ import struct
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
-from .arrays import integers, strings
-from .clock import EPOCH, Clock, to_datetime
-from .database import AWAY, Backoff, Database
+from .clock import Clock, to_datetime
+from .database import AWAY, Backoff
 from .detour import Detour
-from .live_meters import LiveMeters
-from .reading import COPY_HEADER, COPY_TRAILER, DIGEST_SIZE, Reading
+from .reading import Reading
 from .settings import Settings
 from .spool import Spool
 from .spooled import Named, Row
-from .store_sql import (
-    CATCH_UP,
-    COPY,
-    COPY_RAW,
-    IDENTITIES,
-    LATE,
-    PARTITIONS,
-    QUARANTINE,
-    STAGING,
-    STORE,
-)
+from .store_sql import QUARANTINE
+from .transactions import Transactions
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +33,6 @@ STATEMENT_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.Programmi
 """What is a statement's own fault, but for `UNREADY`."""
 UNREADY = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
 """What an upgrade of the schema that is under way looks like."""
-
-
-DAY, QUARTER = 86_400_000_000, 900_000_000  # in microseconds, as stamps
-AHEAD = range(-1, 4)  # days around today whose partitions are there before a reading comes
-OLDEST = timedelta(days=400)  # of an older reading nobody knows what it would mean
-LATE_AFTER = 30_000_000  # well within the time after which the engine rolls a quarter hour up
-
-
-class _Repeated(Exception):
-    """An upload of the batch is stored already: the careful way tells which."""
 
 
 @dataclass(slots=True)
@@ -94,22 +73,23 @@ class Writer:
         """How much one transaction stores at most."""
         self._kept: dict[str, str] = {}  # the statements that the spool knows
         self._held: list[Statement] = []  # those it does not, while it is used
-        self._database = Database(settings.dsn, "writer", clock)
+        self._transactions = Transactions(settings.dsn, clock, self._wake_up)
         self._queue: deque[Batch] = deque()
         self._open: Batch | None = None
         self._readings = self._statements = 0
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
-        self._ready: int | None = None  # the connection that has what it needs
-        self._days: set[date] = set()  # that have a partition
-        self._live = LiveMeters(self._wake_up)
         self.closing = False
         self._ending = asyncio.Event()
-        self.stored = 0
         self.lost = 0
         self.lag_ms = 0
         self.on_refused: Callable[[Reading | Row, str], None] | None = None
         self.keep("quarantine", QUARANTINE)
+
+    @property
+    def stored(self) -> int:
+        """Readings stored since the start."""
+        return self._transactions.stored
 
     @property
     def pending(self) -> int:
@@ -255,7 +235,7 @@ class Writer:
     async def gave_up(self, error: BaseException) -> None:
         """Leave a server that only reads: another one may write by now."""
         if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-            await self._database.close()
+            await self._transactions.database.close()
 
     # === The detour over the disk === #
 
@@ -353,87 +333,11 @@ class Writer:
                     statement.done(count)
 
     async def _commit(
-        self, readings: Sequence[Reading], statements: Sequence[Statement], again: bool
+        self, readings: Sequence[Reading | Row], statements: Sequence[Statement], again: bool
     ) -> list[int]:
-        """Store in one transaction, the quick way, or `again` after one that may have succeeded."""
-        connection = await self._prepared(readings)
-        if not again:
-            try:
-                return await self._commit_quickly(connection, readings, statements)
-            except _Repeated:
-                log.debug("An upload was repeated: its batch is stored the careful way.")
-        async with connection.transaction(), connection.cursor() as cursor:
-            stored = 0
-            if readings:
-                await _copy(cursor, COPY, [reading.encode() for reading in readings])
-                stamps = [reading.stamp for reading in readings]
-                bounds = to_datetime(min(stamps)), to_datetime(max(stamps))
-                await cursor.execute(STORE, bounds)
-                stored = (await cursor.fetchone())[0]
-                await self._mark_late(cursor, readings)
-            counts = await _run(connection, statements)
-        self.stored += stored
-        return counts
-
-    async def _commit_quickly(
-        self,
-        connection: psycopg.AsyncConnection,
-        readings: Sequence[Reading],
-        statements: Sequence[Statement],
-    ) -> list[int]:
-        async with connection.transaction(), connection.cursor() as cursor:
-            if readings:
-                uploads = [reading for reading in readings if reading.digest is not None]
-                if uploads:
-                    links = integers([reading.link_id for reading in uploads])
-                    digests = strings([reading.digest for reading in uploads], DIGEST_SIZE)
-                    await cursor.execute(IDENTITIES, (links, digests))
-                    if cursor.rowcount != len(uploads):
-                        raise _Repeated
-                await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
-                self._live.heard(readings)
-                await self._mark_late(cursor, readings)
-            moving = self._live.due(hurry=bool(statements) or self.closing)
-            if moving:
-                await self._live.move(cursor)
-            counts = await _run(connection, statements)
-        if moving:
-            self._live.moved()
-        self.stored += len(readings)
-        return counts
-
-    async def _prepared(self, readings: Sequence[Reading | Row]) -> psycopg.AsyncConnection:
-        """Return the connection, with the partitions and what its session needs."""
-        connection = await self._database.connect()
-        if self._ready != self._database.generation:
-            await connection.execute(STAGING)
-            await connection.execute(CATCH_UP)
-            self._ready = self._database.generation
-            self._days = set()
-        today = self._clock.now().date()
-        if today not in self._days:
-            await self._ensure(connection, {today + timedelta(days) for days in AHEAD})
-        if readings:
-            days = {reading.stamp // DAY for reading in readings}
-            dates = {EPOCH.date() + timedelta(days=day) for day in days} - self._days
-            await self._ensure(connection, {day for day in dates if today - day <= OLDEST})
-        return connection
-
-    async def _ensure(self, connection: psycopg.AsyncConnection, days: set[date]) -> None:
-        """Make partitions; a reading of a day that has none goes to quarantine."""
-        if days:
-            await connection.execute(PARTITIONS, [sorted(days)])
-            self._days |= days
-
-    async def _mark_late(
-        self, cursor: psycopg.AsyncCursor, readings: Sequence[Reading | Row]
-    ) -> None:
-        limit = self._clock.stamp() - LATE_AFTER
-        late = {(row.meter_id, row.stamp // QUARTER) for row in readings if row.stamp < limit}
-        if late:
-            meters = integers([meter for meter, _ in late])
-            quarters = [to_datetime(quarter * QUARTER) for _, quarter in late]
-            await cursor.execute(LATE, (meters, quarters))
+        return await self._transactions.commit(
+            readings, statements, again, hurry=bool(statements) or self.closing
+        )
 
     async def _halve(self, readings: Sequence[Reading], again: bool) -> None:
         if not readings:
@@ -483,32 +387,14 @@ class Writer:
         """Let `run` store what waits and end."""
         self.closing = True
         self._ending.set()
-        if self._live.behind:
+        if self._transactions.live.behind:
             self._wake_up()
         self._wake.set()
         self._urgent.set()
 
     async def disconnect(self) -> None:
         """Close the connection to the database."""
-        await self._database.close()
-
-
-async def _copy(cursor: psycopg.AsyncCursor, sql: str, rows: Sequence[bytes]) -> None:
-    async with cursor.copy(sql) as copy:
-        await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
-
-
-async def _run(connection: psycopg.AsyncConnection, statements: Sequence[Statement]) -> list[int]:
-    """Run statements in order, all sent before the first is answered."""
-    if not statements:
-        return []
-    async with connection.pipeline():
-        cursors = [await connection.execute(each.sql, each.arguments) for each in statements]
-    counts = []
-    for cursor in cursors:
-        told = await cursor.fetchone() if cursor.description else None
-        counts.append(told[0] if told else cursor.rowcount)
-    return counts
+        await self._transactions.database.close()
 
 
 def _text(error: Exception) -> str:

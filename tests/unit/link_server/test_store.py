@@ -12,6 +12,7 @@ from acrel_link.clock import Clock, to_datetime, to_stamp
 from acrel_link.database import Database
 from acrel_link.reading import MEASURED, POLL, UPLOAD, Reading
 from acrel_link.store import Writer
+from acrel_link.transactions import Transactions
 
 from .bed import until
 
@@ -118,16 +119,16 @@ async def test_a_batch_whose_answer_was_lost_is_not_stored_twice(bed, clock, mon
     _, meter, output = bed.add_link("4711")
     opened = {"meter": meter, "output": output, "since": clock.now(), "now": clock.now()}
     opened |= {"attempts": 1, "reason": "test"}
-    commit, calls = Writer._commit, []
+    commit, calls = Transactions.commit, []
 
-    async def committed_and_lost(self, *arguments):
-        counts = await commit(self, *arguments)
+    async def committed_and_lost(self, *arguments, **options):
+        counts = await commit(self, *arguments, **options)
         calls.append(arguments)
         if len(calls) == 1:
             raise psycopg.OperationalError("the connection is lost")
         return counts
 
-    monkeypatch.setattr(Writer, "_commit", committed_and_lost)
+    monkeypatch.setattr(Transactions, "commit", committed_and_lost)
     async with writing(bed, clock) as writer:
         writer.quarantine("no reading", b"frame", 1)
         writer.execute(OPENED, opened)
