@@ -36,7 +36,11 @@ UPDATE acrel_command c SET state = 'sent', sent_at = clock_timestamp(),
  WHERE c.id = %s AND c.state = 'queued' AND l.link_id = %s AND l.epoch = %s
 RETURNING c.id
 """
-FINISH = "UPDATE acrel_command SET state = %s, done_at = %s, message = %s WHERE id = %s"
+# The link knows the database's time to some milliseconds: nothing is done before it was sent.
+FINISH = """
+UPDATE acrel_command SET state = %s, done_at = greatest(%s::timestamp, sent_at), message = %s
+ WHERE id = %s
+"""
 
 
 class Reads:
