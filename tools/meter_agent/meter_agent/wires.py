@@ -8,7 +8,8 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from acrel_link.frames import Decoder, Frame, encode
+from acrel_link.channels.strict import NoFrameError, StrictDecoder
+from acrel_link.frames import Frame, encode
 from acrel_link.sealed.device import Device, DeviceSession
 from acrel_link.sealed.errors import SealedError
 
@@ -55,7 +56,13 @@ class Wire(ABC):
             raise LineError(f"the line broke: {error.strerror or error}") from error
         if not data:
             raise LineError("the server closed the line")
-        return self._feed(data)
+        try:
+            return self._feed(data)
+        except (NoFrameError, SealedError) as error:
+            # what stood before it counts; the next look ends the line
+            self._broken = LineError(f"the server broke the rules of the channel: {error}")
+            self._broken.__cause__ = error
+            return error.frames
 
     def close(self) -> None:
         """Drop the connection."""
@@ -67,17 +74,14 @@ class TlsWire(Wire):
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         super().__init__(reader, writer)
-        self._decoder = Decoder()
+        self._decoder = StrictDecoder()
 
     def send(self, command: int, body: bytes = b"") -> None:
         """Send a frame."""
         self._writer.write(encode(command, body))
 
     def _feed(self, data: bytes) -> Sequence[Frame]:
-        frames = self._decoder.feed(data)
-        if self._decoder.noise:
-            raise LineError("the server sent bytes that are no frames")
-        return frames
+        return self._decoder.feed(data)
 
 
 class SealedWire(Wire):
@@ -115,13 +119,7 @@ class SealedWire(Wire):
         return await super().receive()
 
     def _feed(self, data: bytes) -> Sequence[Frame]:
-        try:
-            return self.session.feed(data)
-        except SealedError as error:
-            # what stood before it counts; the next look ends the line
-            self._broken = LineError(f"the server broke the rules of the channel: {error}")
-            self._broken.__cause__ = error
-            return error.frames
+        return self.session.feed(data)
 
 
 class Dialler:
