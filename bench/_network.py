@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+from _control import until
+
 from house.stack import Stack
 from house.stage import Stage
 
@@ -112,8 +114,22 @@ def make_links(stage: Stage, stack: Stack, count: int, channel: str) -> None:
     )
 
 
+def _heard(database, serials: list[str]) -> int:
+    """Return of how many of these meters something is known, so that a session may start."""
+    (count,) = database.execute(
+        "SELECT count(*) FROM acrel_meter_live r JOIN acrel_meter m ON m.id = r.meter_id"
+        " JOIN acrel_link l ON l.id = m.link_id JOIN acrel_link_live o ON o.link_id = l.id"
+        " WHERE o.online AND l.serial = ANY(%s)",
+        (serials,),
+    ).fetchone()
+    return count
+
+
 def start_sessions(stage: Stage, stack: Stack, count: int) -> None:
     """Start paid sessions on the first piles, each of a driver of its own."""
+    with stage.server.connect(stack.database) as database:
+        serials = [str(SERIAL_START + number) for number in range(count)]
+        until(lambda: _heard(database, serials) == count, 120, "A reading of each meter")
     stage.odoo.script(
         stack.database,
         _SESSIONS.format(count=count),
