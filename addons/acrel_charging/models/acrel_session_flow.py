@@ -191,10 +191,10 @@ class AcrelSession(models.Model):
 
     def _look_for_reason(self, observed, heard, followed, news):
         """Look for a reason to end a session whose contactor is closed; on hold call a person."""
-        silent = self._is_silent(heard)
+        silent = self._is_given_up(heard)
         reason, message = self._reason_to_stop(observed, followed, news, silent)
         if self.on_doubt == "hold":
-            if not silent:
+            if not self._is_silent(heard):
                 self._clear_alarm("silence")
             if reason:
                 self._alarm(reason, message)
@@ -272,7 +272,7 @@ class AcrelSession(models.Model):
         followed = self._follow(heard, followed)
         if self._may_believe_open(observed) and self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
-        elif self._is_silent(heard):
+        elif self._is_given_up(heard):
             self._end_silent(followed)
         elif self._is_stuck(observed):
             self._end_stuck(followed)
@@ -283,6 +283,10 @@ class AcrelSession(models.Model):
         if heard and heard.received_at > since:
             since = heard.received_at
         return fields.Datetime.now() - since >= timedelta(minutes=self.pile_id.silence_minutes)
+
+    def _is_given_up(self, heard):
+        """Tell whether nothing of a silent meter can still be on its way from a link's disk."""
+        return self._is_silent(heard) and self.env["acrel.engine"]._hears()
 
     def _is_stuck(self, observed):
         """Tell whether a contactor has ignored the stop for too long while its meter speaks."""

@@ -30,6 +30,22 @@ class TestFaults(ChargingCase):
         )
         self.assertEqual(self.wanted(self.pile).wanted, "open")
 
+    def test_no_session_ends_while_a_link_stores_what_it_kept(self):
+        session = self.charge(1000, at=self.ago(minutes=50))
+        self.env.cr.execute(
+            "INSERT INTO acrel_link_worker (name, host, pid, listen, started_at, seen_at,"
+            " spool_records) VALUES ('test', 'localhost', 1, '', now() AT TIME ZONE 'UTC',"
+            " now() AT TIME ZONE 'UTC', 9) RETURNING id"
+        )
+        [worker] = self.env.cr.fetchone()
+        self.engine_pass()
+        self.assertEqual(session.state, "charging")
+        self.env.cr.execute(
+            "UPDATE acrel_link_worker SET spool_records = 0 WHERE id = %s", [worker]
+        )
+        self.engine_pass()
+        self.assertIn(session.state, ("stopping", "finished"))
+
     def test_energy_after_the_silence_is_outside(self):
         session = self.charge(1000, at=self.ago(minutes=50))
         self.meter_says(self.pile, 1080, self.ago(minutes=31))

@@ -216,6 +216,12 @@ CREATE TABLE IF NOT EXISTS acrel_engine_meter_mark (
 CREATE TABLE IF NOT EXISTS acrel_engine_output_mark (
     output_id integer PRIMARY KEY, change bigint NOT NULL
 ) WITH (fillfactor = 50);
+-- When the engine last worked, and since when it does without a break (NULL: always): just after one, what meters said
+-- meanwhile still waits on the links' disks.
+CREATE TABLE IF NOT EXISTS acrel_engine_alive (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    last_at timestamp NOT NULL, since timestamp
+) WITH (fillfactor = 50);
 -- Up to where all quarter hours are rolled up, and from when on readings are still there to do it again.
 CREATE TABLE IF NOT EXISTS acrel_engine_quarter_mark (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -1,6 +1,7 @@
 """The engine's pass over what arrived."""
 
 import logging
+from datetime import timedelta
 
 import psycopg2
 
@@ -12,6 +13,11 @@ _logger = logging.getLogger(__name__)
 
 # One transaction handles at most this many records, so that users never wait long for their rows.
 BATCH = 1000
+
+# A pause of the engine that is a break, and how long after one nobody counts as silent.
+BREAK, SETTLING = timedelta(seconds=30), timedelta(seconds=60)
+# A link process that gave no sign of life for so long stores nothing either.
+WORKER_LOST = timedelta(seconds=30)
 
 # What is no record's fault: the pass is repeated, or the connection made anew.
 NOT_THE_RECORD = (
@@ -132,8 +138,38 @@ class AcrelEngine(models.AbstractModel):
     @api.model
     def _tick(self):
         """Do what time alone brings, and tell open screens about events."""
+        self._note_alive()
         self.env["acrel.meter"]._on_tick()
         self.env["acrel.event"]._announce()
+
+    @api.model
+    def _note_alive(self):
+        """Note that the engine works, and since when without a break."""
+        self.env.cr.execute(
+            """INSERT INTO acrel_engine_alive AS a (last_at)
+               VALUES (clock_timestamp() AT TIME ZONE 'UTC')
+          ON CONFLICT (only_row) DO UPDATE SET last_at = EXCLUDED.last_at,
+                  since = CASE WHEN a.last_at < EXCLUDED.last_at - %s THEN EXCLUDED.last_at
+                               ELSE a.since END""",
+            [BREAK],
+        )
+
+    @api.model
+    def _hears(self):
+        """Whether what meters said so far is stored, so that silence means what it says.
+
+        After PostgreSQL or the engine was away, the link processes need a moment to store what
+        they kept, and say so themselves as long as they do.
+        """
+        self.env.cr.execute(
+            """SELECT NOT EXISTS (SELECT FROM acrel_engine_alive
+                                   WHERE since > clock_timestamp() AT TIME ZONE 'UTC' - %s)
+                  AND NOT EXISTS (SELECT FROM acrel_link_worker
+                                   WHERE spool_records > 0 AND stopped_at IS NULL
+                                     AND seen_at > clock_timestamp() AT TIME ZONE 'UTC' - %s)""",
+            [SETTLING, WORKER_LOST],
+        )
+        return self.env.cr.fetchone()[0]
 
     @api.model
     def _each(self, records, hook):

@@ -246,6 +246,8 @@ class AcrelMeter(models.Model):
     @api.model
     def _report_silence(self):
         """Open an event for each meter that has been silent for longer than its threshold."""
+        if not self.env["acrel.engine"]._hears():
+            return
         self.flush_model(["active", "link_id", "silence_minutes"])
         self.env["acrel.event"].flush_model(["kind", "meter_id", "end_at"])
         self.env.cr.execute(

@@ -31,6 +31,44 @@ class TestSilence(LinkCase):
         self.assertFalse(self.meter.silent_since)
         self.assertIn(self.meter, self.meter.search([("silent_since", "=", False)]))
 
+    def age(self, **delta):
+        """Let the engine have worked last some time ago."""
+        self.env.cr.execute(
+            "UPDATE acrel_engine_alive SET last_at = last_at - %(by)s, since = since - %(by)s",
+            {"by": timedelta(**delta)},
+        )
+
+    def test_nobody_is_silent_just_after_a_break(self):
+        """PostgreSQL was away: what meters said meanwhile is still on the links' disks."""
+        self.run_pass()
+        self.age(minutes=40)
+        self.hear(self.meter, self.now - timedelta(minutes=40), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.age(seconds=20)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.age(seconds=25)
+        self.age(seconds=25)
+        self.env.cr.execute("UPDATE acrel_engine_alive SET last_at = localtimestamp")
+        self.run_pass()
+        self.assertTrue(self.silent())
+
+    def test_nobody_is_silent_while_a_link_stores_what_it_kept(self):
+        worker = self.connect_link(self.link)
+        self.env.cr.execute(
+            "UPDATE acrel_link_worker SET spool_records = 7 WHERE id = %s", [worker]
+        )
+        self.hear(self.meter, self.now - timedelta(minutes=40), e_forward=1)
+        self.run_pass()
+        self.assertFalse(self.silent())
+        self.env.cr.execute(
+            "UPDATE acrel_link_worker SET seen_at = seen_at - interval '31 s' WHERE id = %s",
+            [worker],
+        )
+        self.run_pass()
+        self.assertTrue(self.silent(), "a link process that is gone tells nothing any more")
+
     def test_floor(self):
         self.hear(self.meter, self.now - timedelta(minutes=14), e_forward=1)
         self.run_pass()
