@@ -14,9 +14,9 @@ from .common import BillingCase
 class TestSettle(BillingCase):
     def test_readings_are_kept_until_the_bill_is_made(self):
         readings = self.env["acrel.reading"]
-        self.midnight -= timedelta(days=1000)
         session = self.morning()
-        begin = session.start_at
+        begin = self.midnight - timedelta(days=1000)
+        session.start_at = begin
         self.assertEqual(session.settlement_state, "settled")
         self.assertNotEqual(readings._reading_floor(), begin)
         for state in ("pending", "refused"):
