@@ -8,6 +8,8 @@ import sqlite3
 import sys
 import time
 
+import pytest
+
 from acrel_link.commands import UPLOAD
 from acrel_link.guard_order import GuardOrder
 from acrel_link.serials import SERIAL_SIZE
@@ -58,6 +60,11 @@ class Process:
         self._process.kill()
         await self._process.wait()
 
+    async def end(self) -> None:
+        """Leave no process behind, whatever the test came to."""
+        if self._process is not None and self._process.returncode is None:
+            await self.kill()
+
     async def stop(self) -> int:
         self._process.terminate()
         return await self._process.wait()
@@ -97,7 +104,21 @@ def told(server: Station) -> list[bytes]:
     return list(dict.fromkeys(bodies))
 
 
-async def test_kill_at_any_instant_loses_and_doubles_no_upload(tmp_path):
+@pytest.fixture
+async def started():
+    """Make processes that end with the test."""
+    processes = []
+
+    def make(file) -> Process:
+        processes.append(Process(file))
+        return processes[-1]
+
+    yield make
+    for process in processes:
+        await process.end()
+
+
+async def test_kill_at_any_instant_loses_and_doubles_no_upload(tmp_path, started):
     choice = random.Random(SEED)
     meter = device(5000, load=30_000, speed=300)
     meter.write(time.time_ns(), 0x01C2, (1,))
@@ -107,7 +128,7 @@ async def test_kill_at_any_instant_loses_and_doubles_no_upload(tmp_path):
         file.write_text(CONFIG.format(port=server.port, serial=SERIAL, state=state, modbus=modbus))
         config = load(file)
         bring_key(config)
-        process = Process(file)
+        process = started(file)
         spooled: list[bytes] = []
         for number in range(KILLS):
             if number % 3 == 1:
@@ -138,7 +159,7 @@ async def test_kill_at_any_instant_loses_and_doubles_no_upload(tmp_path):
         assert len(spooled) >= KILLS / 3
 
 
-async def test_kill_around_a_guard_never_lets_it_be_forgotten(tmp_path):
+async def test_kill_around_a_guard_never_lets_it_be_forgotten(tmp_path, started):
     choice = random.Random(SEED)
     async with station() as server:
         for number in range(3):
@@ -152,7 +173,7 @@ async def test_kill_around_a_guard_never_lets_it_be_forgotten(tmp_path):
                 )
                 server.ring.keys[1].boot_counter = 0
                 bring_key(load(file))
-                process = Process(file)
+                process = started(file)
                 before = len(server.registrations)
                 await process.start()
                 await until(lambda: len(server.registrations) > before, "it registers")  # noqa: B023
