@@ -43,7 +43,6 @@ def _feed(seed: int) -> int:
     """Feed every decoder its share; return how many frames that were."""
     torture.plain(seed, SHARE)
     torture.inside_tls(seed, SHARE)
-    torture.inside_tls(seed, SHARE)
     for at_server in (True, False):
         torture.mad_peer(seed, SHARE, at_server=at_server)
         torture.stranger(seed, SHARE, at_server=at_server)

@@ -28,7 +28,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--meters", type=_count, help="how many meters (ingest, connections)")
     parser.add_argument(
-        "--channel", choices=("plain", "tls", "sealed"), help="how they speak (ingest, connections)"
+        "--channel", choices=("plain", "sealed"), help="how they speak (ingest, connections)"
     )
     parser.add_argument(
         "--peer",
