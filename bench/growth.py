@@ -47,7 +47,7 @@ SELECT %(day)s::timestamp + (step + m.place) * interval '300 s', m.id, 145,
        2300, 2310, 2290, 6900, 10, 12, 9, 31, 2301, 2311, 2291, 6903, 999, 999, 998, 999, 5001,
        1000000 + %(number)s * 288 + step, 1000000 + %(number)s * 288 + step, 0
   FROM generate_series(0, 287) AS step CROSS JOIN (
-       SELECT id, row_number() OVER (ORDER BY id) / %(count)s::float8 AS place
+       SELECT id, (row_number() OVER (ORDER BY id) - 1) / %(count)s::float8 AS place
          FROM unnest(%(meters)s::integer[]) AS id) AS m
  WHERE %(day)s::timestamp + (step + m.place) * interval '300 s' < %(until)s
  ORDER BY 1
@@ -113,8 +113,8 @@ def _grown(stage: Stage, stack: Stack, rows: int) -> Iterator[tuple[str, float, 
         database.execute((paths.ADDONS / "acrel_meter_link" / "grants.sql").read_text())
         meters = database.execute(
             "SELECT m.id, m.link_id FROM acrel_meter m JOIN acrel_link l ON l.id = m.link_id"
-            " WHERE l.serial >= %s ORDER BY 1",
-            [str(SERIAL_START)],
+            " WHERE l.serial BETWEEN %s AND %s ORDER BY 1",
+            [str(SERIAL_START), str(SERIAL_START + METERS - 1)],
         ).fetchall()
         (until,) = database.execute("SELECT localtimestamp").fetchone()
         database.execute(_IDENTITIES, [[link for _, link in meters]])
