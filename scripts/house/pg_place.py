@@ -39,7 +39,7 @@ class Place:
     def prepare(self) -> None:
         """Make the folders and give them to the cluster's user alone."""
         for folder in (self.base, self.socket):
-            paths.make(folder)
+            self._make_way(folder)
             owner = pwd.getpwnam(self.user).pw_uid if self.user else os.geteuid()
             if os.geteuid() == 0:
                 os.chown(folder, owner, -1)
@@ -48,6 +48,14 @@ class Place:
                     f"The folder {folder} belongs to another user; remove it or start as its owner."
                 )
             folder.chmod(0o700)
+
+    def _make_way(self, folder: Path) -> None:
+        """Make a folder; the cluster's user can pass through what is made above it."""
+        missing = [above for above in folder.parents if not above.exists()]
+        paths.make(folder)
+        if self.user:
+            for above in missing:
+                above.chmod(0o711)
 
 
 def choose(name: str) -> Place:

@@ -1,6 +1,7 @@
 """Where a private cluster lies: a socket's path is short, and its user can go there."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,18 @@ def test_sees_which_folders_roots_stand_in_can_enter(tmp_path):
     assert pg_place.reaches(user, Path("/usr"))
     tmp_path.chmod(0o700)
     assert not pg_place.reaches(user, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a stand-in")
+def test_the_stand_in_passes_through_what_is_made_above():
+    """Also where root keeps what he makes from everybody."""
+    user = pg_place.system_user()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        place = pg_place.Place(Path(folder) / "new" / "unit" / "postgres", user)
+        mask = os.umask(0o077)
+        try:
+            place.prepare()
+        finally:
+            os.umask(mask)
+        assert pg_place.reaches(user, place.base)

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one action; return the exit code."""
-    os.umask(0o077)
+    mask = os.umask(0o077)  # whatever is written is for this user alone
     try:
         told = _parser().parse_args(arguments)
         logging.basicConfig(
@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AgentError as error:
         print(error, file=sys.stderr)
         return WRONG
+    finally:
+        os.umask(mask)
     return 0
 
 
