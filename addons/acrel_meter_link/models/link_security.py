@@ -8,7 +8,16 @@ from odoo.tools import SQL
 
 from ..access import require
 
-SUITES = ("01", "02", "03", "11", "12", "13")
+SUITES = {
+    "01": "AES-128-GCM",
+    "02": "AES-256-GCM",
+    "03": "SM4-GCM",
+    "11": "X25519, AES-128-GCM",
+    "12": "X25519, AES-256-GCM",
+    "13": "X25519, SM4-GCM",
+}
+"""Suites of the channel `sealed` and what each is made of."""
+
 _PREFERENCE = re.compile(rf"(?:{'|'.join(SUITES)})(?:,(?:{'|'.join(SUITES)}))*")
 
 
@@ -88,12 +97,14 @@ class AcrelLink(models.Model):
             )
         )
         live = {row["link_id"]: row for row in self.env.cr.dictfetchall()}
+        channels = dict(self._fields["channel"]._description_selection(self.env))
         for link in self:
             row = live.get(link._origin.id, {})
             suite, secured = row.get("suite"), row.get("secured_at")
-            link.used_channel = row.get("channel")
+            link.used_channel = channels.get(row.get("channel"))
             link.proven_by = row.get("proven_by")
-            link.used_suite = f"{suite:02X}" if suite else False
+            code = f"{suite:02X}" if suite else False
+            link.used_suite = code and f"{code} ({SUITES[code]})"
             link.key_version = row.get("key_version")
             link.secured_at = secured
             link.plain_barred = bool(secured) and (

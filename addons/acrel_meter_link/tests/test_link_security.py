@@ -26,7 +26,10 @@ class TestLinkSecurity(LinkCase):
 
     def test_shows_what_the_connection_proved(self):
         self.assertEqual(self.link.proven_by, "key")
-        self.assertEqual((self.link.used_channel, self.link.used_suite), ("sealed", "11"))
+        self.assertEqual(
+            (self.link.used_channel, self.link.used_suite),
+            ("Sealed (device key)", "11 (X25519, AES-128-GCM)"),
+        )
         self.assertEqual((self.link.key_version, self.link.plain_barred), (3, True))
 
     def test_plain_is_allowed_with_a_reason(self):
