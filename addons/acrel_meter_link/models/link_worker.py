@@ -13,6 +13,8 @@ class AcrelLinkWorker(models.Model):
     _name = "acrel.link.worker"
     _description = "Link Process"
     _auto = False
+    # a name of its own, so that Odoo leaves the columns of the real table alone
+    _table = "acrel_link_worker_seen"
     _log_access = False
     _order = "started_at desc, id desc"
 
