@@ -85,5 +85,5 @@ def _install(note: Callable[[str], None]) -> None:
             script.touch()
         fresh.rename(paths.ODOO)
     finally:
-        if fresh.exists():
-            shutil.rmtree(fresh)
+        # Where a signal ended this, dpkg's tar may still write there: the next start clears it.
+        shutil.rmtree(fresh, ignore_errors=True)

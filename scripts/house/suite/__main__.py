@@ -14,6 +14,9 @@ from ..stage import Stage
 from . import beside, command, expected, lint, odoo_tests, pytests
 from .report import Report, counts
 
+UNIT_PROCESSES = 4
+"""More than there are cores, since the tests of sockets mostly wait; each has its own cluster."""
+
 GROUPS = (("lint",), ("unit", "odoo"), ("e2e",))
 """Parts that run beside each other: the tests of `unit` mostly wait."""
 
@@ -66,7 +69,7 @@ def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.Ex
 
     work: dict[str, Callable[[Report], None]] = {
         "lint": lint.run,
-        "unit": lambda report: pytests.run(report, ["tests/unit"]),
+        "unit": lambda report: pytests.run(report, ["tests/unit"], processes=UNIT_PROCESSES),
         "odoo": odoo,
         "e2e": e2e,
     }

@@ -25,7 +25,7 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
         _report.add(report.nodeid or "collection", Outcome.FAILED)
 
 
-def pytest_sessionfinish() -> None:
-    """Write the outcomes."""
-    if FILE in os.environ:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the outcomes, those of all processes where the tests ran in several."""
+    if FILE in os.environ and not hasattr(session.config, "workerinput"):
         Path(os.environ[FILE]).write_text(json.dumps(_report.outcomes))

@@ -17,10 +17,12 @@ def run(
     folders: Sequence[str],
     env: Mapping[str, str] | None = None,
     log: Path | None = None,
+    processes: int = 1,
 ) -> None:
     """Run pytest over the folders that are there and take over its outcomes.
 
-    With a log it says nothing until its end, so that two runs beside each other can be read.
+    In several processes each takes whole files. With a log it says nothing until its end, so that
+    two runs beside each other can be read.
     """
     name = log.stem if log else report.part
     outcomes = paths.make(paths.LOCAL / "test") / f"{name}.json"
@@ -31,6 +33,8 @@ def run(
     environment["PYTHONPATH"] = ":".join(filter(None, [scripts, environment.get("PYTHONPATH")]))
     present = [folder for folder in folders if (paths.ROOT / folder).exists()]
     words = ["-p", "house.suite.pytest_outcomes", "-q", *present]
+    if processes > 1:
+        words += ["-n", str(processes), "--dist", "loadfile"]
     with open(paths.make(log.parent) / log.name, "w") if log else contextlib.nullcontext() as out:
         done = subprocess.run(
             [paths.PYTHON, "-m", "pytest", *words],
