@@ -27,7 +27,7 @@ WITH new AS (
     SELECT link_id, nextval('acrel_link_epoch_seq'), %s, true, connected_at, connected_at,
            peer, iccid, nullif(iccid, ''), firmware, rssi, upload_minutes,
            channel, proven_by, suite, key_version, secured_at
-      FROM new ORDER BY link_id
+      FROM new WHERE clock_timestamp() < %s::timestamp + %s * interval '1 s' ORDER BY link_id
     ON CONFLICT (link_id) DO UPDATE
        SET epoch = excluded.epoch, worker_id = excluded.worker_id, online = true,
            connected_at = excluded.connected_at, seen_at = excluded.seen_at, closed_at = NULL,
@@ -140,8 +140,16 @@ class Leases:
                 [told.upload_minutes for _, told in facts],
                 *(list(column) for column in zip(*secured, strict=True)),
                 self._context.worker_id,
+                self._context.clock.now(),
+                self._context.settings.lease,
             ),
         )
+        if not rows:
+            # Asked for before this process stood still, so that meters may have moved on; or the
+            # database's clock was set.
+            await self._context.keeping.follow_clock()
+            await self.claim()
+            return
         for link_id, epoch, worker, iccid in rows:
             # a claim that is repeated would find only what it wrote itself
             before = self._begun.get(link_id, (worker, iccid))

@@ -67,6 +67,7 @@ def test_form_of_the_file(path, form):
         os.urandom(32).hex().encode() + b"\nhalf a line",
         b"x" * 5000,
     ],
+    ids=["empty", "short", "long", "half", "half a line", "second line", "too much"],
 )
 def test_no_root_key_is_one_sentence_that_shows_nothing(path, content):
     with pytest.raises(RootKeyError, match="is no root key") as caught:

@@ -5,6 +5,7 @@ import signal
 import time
 
 from acrel_link import rtu
+from acrel_link.clock import to_unix_ms
 from acrel_link.commands import REGISTER, TRANSPARENT, build_transparent
 
 from .bed import Bed, Peer, until
@@ -105,3 +106,18 @@ async def test_a_short_pause_costs_no_connection(bed):
 def _state(pid: int) -> str:
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rpartition(")")[2].split()[0]
+
+
+async def test_a_claim_that_comes_too_late_is_asked_for_again(bed):
+    """The database's clock was set, or the process stood still: one look at the time settles it."""
+    bed.add_link(SERIAL)
+    async with bed.link(sweep=3600) as link:
+        clock = link.context.clock
+        clock.follow((to_unix_ms(clock.now()) - 3_600_000) * 1000)
+        peer = await link.peer()
+        peer.register(SERIAL)
+        await peer.frame(REGISTER)
+        await until(
+            lambda: bed.one("SELECT online FROM acrel_link_live"),
+            "its link is claimed all the same",
+        )
