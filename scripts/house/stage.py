@@ -45,8 +45,10 @@ class Stage:
         """Start the test cluster, or join the one that runs already for an outer command."""
         home = find_or_install(note)
         cluster = Cluster("test", note, durable=False)
-        if os.environ.get(OUTER) == str(paths.LOCAL) and cluster.answers():
+        if os.environ.get(OUTER) == str(paths.LOCAL):
             try:
+                if not cluster.answers():
+                    cluster.start()  # a test before this one left it dead
                 yield cls(home, cluster, note)
             finally:
                 # Who restarted the outer command's cluster has its process as a child: end it here.

@@ -34,6 +34,10 @@ class Chaos:
             pile: driver_with(network, f"chaos_{pile.lower()}", 500_000) for pile in PILES
         }
         self.kills = 0
+        # Restarted here, the server is a child of this process, which can bury it when it dies:
+        # a dead process that nobody has buried keeps its pid, and no other server starts.
+        with network.postgres_down():
+            pass
         network.meter(do="fault", serial="*", name="duplicate", value=1)
 
     # === One round === #
