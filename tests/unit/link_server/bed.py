@@ -99,6 +99,13 @@ class Bed:
         assert len(rows) < 2, rows
         return rows[0][0] if rows else None
 
+    async def elsewhere(self, statement: str) -> None:
+        """Change rows that a link in this test writes, as another process does.
+
+        Not on this loop: the link may hold a row's lock in a transaction that this loop must end.
+        """
+        await asyncio.to_thread(self.admin.execute, statement)
+
     def row(self, table: str, key: str, value) -> dict:
         """Return one row as a dictionary, empty when there is none."""
         cursor = self.admin.execute(

@@ -155,7 +155,7 @@ async def test_only_one_process_polls_a_bus_and_another_takes_over(bed, bus):
             assert not other.server.buses.lines
             assert link_row(bed, link_id)["worker_id"] == owner
             # the other one is told that its rival is dead: it takes the bus, the rival lets go
-            bed.admin.execute("UPDATE acrel_link_live SET worker_id = NULL, epoch = epoch + 1")
+            await bed.elsewhere("UPDATE acrel_link_live SET worker_id = NULL, epoch = epoch + 1")
             bed.notify()
             await until(
                 lambda: (
@@ -175,7 +175,7 @@ async def test_a_process_that_stood_still_lets_go_before_it_sends(bed, bus):
     async with bed.link(poll_idle=0.1, lease=1.5, sweep=3600) as link:
         await until(lambda: bus.polls(1) > 2, "it is polled")
         # another process took the bus meanwhile
-        bed.admin.execute(
+        await bed.elsewhere(
             "WITH other AS (INSERT INTO acrel_link_worker"
             " (name, host, pid, listen, started_at, seen_at)"
             " VALUES ('other', 'elsewhere', 1, '', clock_timestamp(), clock_timestamp())"
@@ -189,7 +189,7 @@ async def test_a_process_that_stood_still_lets_go_before_it_sends(bed, bus):
         await link.server.buses.sweep(link.server.leases)
         assert not link.server.buses.lines, "the other one lives"
         assert len(bus.requests) == asked
-        bed.admin.execute("UPDATE acrel_link_worker SET stopped_at = seen_at WHERE pid = 1")
+        await bed.elsewhere("UPDATE acrel_link_worker SET stopped_at = seen_at WHERE pid = 1")
         await link.server.buses.sweep(link.server.leases)
         await until(lambda: bus.polls(1) > 5, "it polls again when the other one has ended")
 

@@ -348,8 +348,8 @@ async def test_an_output_is_not_written_under_a_lost_epoch(bed, ids):
     async with bed.link(sweep=3600) as link, bed.fleet(link) as fleet:
         row = await until(lambda: bed.live(ids[2]), "the output was seen")
         await until(lambda: bed.row("acrel_link_live", "link_id", ids[0]), "the claim")
-        bed.admin.execute("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
         connections = fleet.state(SERIAL)["connections"]
+        await bed.elsewhere("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
         bed.want(ids[2], "open")
         await until(
             lambda: fleet.state(SERIAL)["connections"] > connections, "its connection was closed"
@@ -362,7 +362,7 @@ async def test_a_close_is_not_sent_under_a_lost_epoch(bed, ids):
     """It is sent by the connection that owns the link again, after its registration."""
     async with bed.link(sweep=3600) as link, bed.fleet(link) as fleet:
         await until(lambda: bed.live(ids[2]), "the output was seen")
-        bed.admin.execute("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
+        await bed.elsewhere("UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq')")
         await close(bed, ids[2])
         connected = bed.row("acrel_link_live", "link_id", ids[0])["connected_at"]
         assert fleet.state(SERIAL)["connections"] == 2

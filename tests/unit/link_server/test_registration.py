@@ -269,7 +269,7 @@ async def test_a_connection_that_lost_its_epoch_sends_nothing_more(bed, ids):
     async with bed.link(request_timeout=30) as link:
         peer = await registered(link)
         await until(lambda: bed.row("acrel_link_live", "link_id", ids[0]), "the claim")
-        bed.admin.execute(
+        await bed.elsewhere(
             "UPDATE acrel_link_live SET epoch = nextval('acrel_link_epoch_seq'), worker_id = NULL"
         )
         assert await peer.closed()
