@@ -121,6 +121,8 @@ class Leases:
 
     async def claim(self) -> None:
         """Claim the links of new connections; to be called again when it fails half-way."""
+        if self._context.vitals.stood_still(self._context.settings.lease):
+            return  # these connections are about to be closed
         self._drop_closed()
         lines = self._unclaimed.copy()
         if not lines:

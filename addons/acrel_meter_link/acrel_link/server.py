@@ -51,6 +51,7 @@ class Server:
         """
         for listener in self.listeners:
             listener.prepare()
+        self._context.vitals.ticked = monotonic()  # however long the database was waited for
         for listener in self.listeners:
             await listener.open()
 

@@ -14,7 +14,7 @@ from ..stage import Stage
 from . import beside, command, expected, lint, odoo_tests, pytests
 from .report import Report, counts
 
-UNIT_PROCESSES = 4
+UNIT_PROCESSES = 3
 """More than there are cores, since the tests of sockets mostly wait; each has its own cluster."""
 
 GROUPS = (("lint",), ("unit", "odoo"), ("e2e",))

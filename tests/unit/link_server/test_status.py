@@ -74,8 +74,11 @@ async def test_a_clock_that_is_off_a_little_is_set_without_a_word(bed, meter):
         device.clock_offset += 30 * 10**9
         await until(lambda: abs(device.clock_offset) < 5 * 10**9, "the right time")
         assert bed.events("clock_off") == []
-        clock = bed.one(
-            "SELECT meter_clock FROM acrel_reading_raw WHERE meter_clock IS NOT NULL"
-            " ORDER BY received_at DESC LIMIT 1"
+        clock = await until(
+            lambda: bed.one(
+                "SELECT meter_clock FROM acrel_reading_raw WHERE meter_clock IS NOT NULL"
+                " ORDER BY received_at DESC LIMIT 1"
+            ),
+            "a reading with its clock",
         )
         assert abs((clock - datetime.now(UTC).replace(tzinfo=None)).total_seconds() - 28800) < 60
