@@ -21,6 +21,7 @@ BASE_MODULES = (
     "payment_demo",
     "portal",
 )
+LANGUAGES = ("zh_CN",)
 STAMP = "acrel.house_stamp"
 
 
@@ -53,7 +54,13 @@ class Databases:
             self._install(building, our_addons(), demo=True)
             self.server.set_parameter(building, STAMP, addons_digest())
 
-    def make_modules(self, database: str, modules: Sequence[str], base: str | None) -> None:
+    def make_modules(
+        self,
+        database: str,
+        modules: Sequence[str],
+        base: str | None,
+        languages: Sequence[str] = LANGUAGES,
+    ) -> None:
         """Make a database with some of Odoo's modules and nothing else, no company set up."""
         with self._under_construction(database) as building:
             present: set[str] = set()
@@ -62,8 +69,8 @@ class Databases:
                 present = self.installed(building)
             new = [name for name in modules if name not in present]
             self.note(f"      installing {', '.join(new)}")
-            self._install(building, new)
-            self.server.set_parameter(building, STAMP, modules_digest(modules))
+            self._install(building, new, languages=languages)
+            self.server.set_parameter(building, STAMP, modules_digest(modules, languages))
 
     def update(self, database: str) -> bool:
         """Update our add-ons in a database when their files changed since; say whether they had."""
@@ -111,11 +118,7 @@ class Databases:
 
     def stamp(self, database: str) -> str | None:
         """Give the digest of the files a database was made or updated from."""
-        with self.server.connect(database) as connection:
-            row = connection.execute(
-                "SELECT value FROM ir_config_parameter WHERE key = %s", (STAMP,)
-            ).fetchone()
-        return row[0] if row else None
+        return self.server.parameter(database, STAMP)
 
     def _under_construction(self, database: str) -> "_Construction":
         return _Construction(self, database)
@@ -128,7 +131,14 @@ class Databases:
             fails="The demonstration's company cannot be set up",
         )
 
-    def _install(self, database: str, modules: Iterable[str], *, demo: bool = False) -> None:
+    def _install(
+        self,
+        database: str,
+        modules: Iterable[str],
+        *,
+        demo: bool = False,
+        languages: Sequence[str] = LANGUAGES,
+    ) -> None:
         if demo:
             # Odoo gives demo data only to modules whose dependencies have theirs. Ours stand on the
             # company set up above, and Odoo's own demo companies would only be in the way.
@@ -138,7 +148,8 @@ class Databases:
             "-i",
             ",".join(modules),
             "--skip-auto-install",
-            *(["--with-demo"] if demo else ["--load-language=zh_CN"]),
+            *(["--with-demo"] if demo else []),
+            *([f"--load-language={','.join(languages)}"] if languages and not demo else []),
             fails="Odoo's modules cannot be installed",
         )
         if demo:
@@ -197,7 +208,7 @@ class _Construction:
 
 
 def our_addons() -> list[str]:
-    """Give our add-ons that are there, lowest first."""
+    """Give our add-ons that are there, lowest first, then the providers of payments."""
     return [name for name in paths.OUR_ADDONS if (paths.ADDONS / name / "__manifest__.py").exists()]
 
 
@@ -207,9 +218,9 @@ def base_digest() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def modules_digest(modules: Sequence[str]) -> str:
+def modules_digest(modules: Sequence[str], languages: Sequence[str] = LANGUAGES) -> str:
     """Digest what a database of Odoo's own modules depends on."""
-    text = repr((tuple(modules), (paths.ROOT / "requirements.txt").read_text()))
+    text = repr((tuple(modules), tuple(languages), (paths.ROOT / "requirements.txt").read_text()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

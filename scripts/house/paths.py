@@ -18,7 +18,10 @@ ODOO = LOCAL / "odoo"
 LOGS = LOCAL / "log"
 ROOT_KEY = LOCAL / "run" / "root.key"  # of the link that scripts/run starts
 
-OUR_ADDONS = ("acrel_meter_link", "acrel_charging", "acrel_billing", "acrel_shore_power")
+# Lowest first; the providers of payments need none of ours, and none of ours needs them.
+CHARGING_ADDONS = ("acrel_meter_link", "acrel_charging", "acrel_billing", "acrel_shore_power")
+PAYMENT_ADDONS = ("payment_wechatpay", "payment_alipay_cn")
+OUR_ADDONS = (*CHARGING_ADDONS, *PAYMENT_ADDONS)
 
 
 def cache() -> Path:

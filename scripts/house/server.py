@@ -75,6 +75,14 @@ class Server:
                 (key, value),
             )
 
+    def parameter(self, database: str, key: str) -> str | None:
+        """Give one of Odoo's parameters."""
+        with self.connect(database) as connection:
+            row = connection.execute(
+                "SELECT value FROM ir_config_parameter WHERE key = %s", (key,)
+            ).fetchone()
+        return row[0] if row else None
+
     def exists(self, database: str) -> bool:
         """Say whether a database is there."""
         with self.connect() as connection:

@@ -20,6 +20,17 @@ class Settings:
     database: str = "acrel"
     http_port: int = 8069
     link_port: int = 8450
+    wechatpay_port: int = 8451
+    alipay_port: int = 8452
+
+    def ports(self) -> dict[str, int]:
+        """Give each port by the variable that sets it."""
+        return {
+            "ACREL_HTTP_PORT": self.http_port,
+            "ACREL_LINK_PORT": self.link_port,
+            "ACREL_WECHATPAY_PORT": self.wechatpay_port,
+            "ACREL_ALIPAY_PORT": self.alipay_port,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +52,15 @@ def read(environment: Mapping[str, str]) -> Settings:
         http_port=_whole(
             environment, "ACREL_HTTP_PORT", conf.get("http_port", str(default.http_port)), 1, 65535
         ),
-        link_port=_whole(environment, "ACREL_LINK_PORT", str(default.link_port), 1, 65535),
+        link_port=_port(environment, "ACREL_LINK_PORT", default.link_port),
+        wechatpay_port=_port(environment, "ACREL_WECHATPAY_PORT", default.wechatpay_port),
+        alipay_port=_port(environment, "ACREL_ALIPAY_PORT", default.alipay_port),
     )
-    if settings.http_port == settings.link_port:
-        raise Refused(
-            f"ACREL_HTTP_PORT and ACREL_LINK_PORT are both {settings.http_port}; "
-            "give Odoo and the meters different ports."
-        )
+    held: dict[int, str] = {}
+    for name, port in settings.ports().items():
+        if port in held:
+            raise Refused(f"{held[port]} and {name} are both {port}; give them different ports.")
+        held[port] = name
     return settings
 
 
@@ -103,6 +116,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return probe.getsockname()[1]
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    return _whole(environment, name, str(default), 1, 65535)
 
 
 def _whole(environment: Mapping[str, str], name: str, default: str, least: int, most: int) -> int:

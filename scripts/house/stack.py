@@ -104,7 +104,7 @@ class Stack:
 
     def start_agent(self, config: Path) -> Child:
         """Start a meter agent, which keeps what it knows in the folder that its file names."""
-        return self._run("meter_agent", self.agent_line(config, "run"), self.agent_env())
+        return self.run("meter_agent", self.agent_line(config, "run"), self.agent_env())
 
     def agent_line(self, config: Path, *words: str | Path) -> list[str]:
         """Give the command line `meter-agent words…`."""
@@ -116,9 +116,10 @@ class Stack:
         return {**self.odoo.env(), "PYTHONPATH": ":".join(map(str, folders))}
 
     def _start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> Child:
-        return self._run(name, self.odoo.line(*words), {**self.env(), **(env or {})})
+        return self.run(name, self.odoo.line(*words), {**self.env(), **(env or {})})
 
-    def _run(self, name: str, line: list[str], env: Mapping[str, str]) -> Child:
+    def run(self, name: str, line: list[str], env: Mapping[str, str]) -> Child:
+        """Start any program as one of this database's processes, with a log of its own."""
         child = Child(
             name,
             line,

@@ -39,7 +39,7 @@ def test_names_what_is_wrong(name, value):
 
 
 def test_refuses_one_port_for_two():
-    with pytest.raises(Refused, match="both 9000"):
+    with pytest.raises(Refused, match="ACREL_HTTP_PORT and ACREL_LINK_PORT are both 9000"):
         settings.read({"ACREL_HTTP_PORT": "9000", "ACREL_LINK_PORT": "9000"})
 
 
