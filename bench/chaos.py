@@ -9,12 +9,11 @@ import json
 import time
 from collections.abc import Iterator
 
-from unit.sealed import torture
-
 from chaos_network import Chaos
 from house import paths
 from house.stage import Stage
 from network import Network
+from unit.sealed import torture
 
 FRAMES, KILLS = 10_000_000, 200
 STATE = paths.LOCAL / "bench" / "chaos.json"
