@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from . import paths, provisioning
+from .children import Child
 from .errors import Refused
 from .settings import LOOPBACK, free_port
 from .stack import Stack
@@ -21,41 +22,46 @@ SELECT coalesce(bool_or(v.online), false) FROM acrel_link_live v
 READY_SECONDS = 60
 
 
-def start(processes: Stack) -> None:
-    """Start the site's meters and its agent, where the database has such a site."""
+def start(
+    processes: Stack, *words: str, address: str | None = None, poll_closed: float = 10
+) -> Child | None:
+    """Start the site's meters and its agent, where the database has such a site.
+
+    :param words: what the meters' simulator is told besides
+    :param address: where the agent calls, where that is not the link itself
+    :param poll_closed: seconds between the agent's readings of a meter whose output is closed
+    :return: the meters
+    """
     meters = _ask(processes, METERS)
     if not meters:
-        return
+        return None
     bus = free_port()
     folder = paths.make(processes.odoo.folder / f"site-{processes.database}")
-    processes.start_modbus_meters(
+    simulator = processes.start_modbus_meters(
         bus,
         f"--count={meters}",
         f"--serial-start={SERIAL}",
         f"--state={folder / 'meters.json'}",
+        *words,
     )
-    config = _configure(processes, folder, bus, meters)
+    told = f"poll_closed = {poll_closed:g}\n"
+    parts = [
+        f'[server]\naddress = "{address or processes.link_address}"\nchannel = "sealed"\n',
+        f'[site]\nserial = "{SERIAL}"\nstate = "{folder / "state"}"\n',
+        f'[[bus]]\nname = "courtyard"\nhost = "{LOOPBACK}"\ntcp_port = {bus}\n',
+        *(f"[[bus.meter]]\nslave = {slave}\n{told}" for slave in range(1, meters + 1)),
+    ]
+    config = folder / "meter-agent.toml"
+    config.write_text("\n".join(parts))
     _hand_over(processes, folder, config)
     agent = processes.start_agent(config)
     agent.wait_until(lambda: _ask(processes, ONLINE), READY_SECONDS, "registering with the link")
+    return simulator
 
 
 def _ask(processes: Stack, query: str) -> int | bool:
     with processes.odoo.server.connect(processes.database) as connection:
         return connection.execute(query, (SERIAL,)).fetchone()[0]
-
-
-def _configure(processes: Stack, folder: Path, bus: int, meters: int) -> Path:
-    """Write the agent's configuration: one bus, slaves 1, 2, …"""
-    config = folder / "meter-agent.toml"
-    parts = [
-        f'[server]\naddress = "{processes.link_address}"\nchannel = "sealed"\n',
-        f'[site]\nserial = "{SERIAL}"\nstate = "{folder / "state"}"\n',
-        f'[[bus]]\nname = "courtyard"\nhost = "{LOOPBACK}"\ntcp_port = {bus}\n',
-        *(f"[[bus.meter]]\nslave = {slave}\n" for slave in range(1, meters + 1)),
-    ]
-    config.write_text("\n".join(parts))
-    return config
 
 
 def _hand_over(processes: Stack, folder: Path, config: Path) -> None:

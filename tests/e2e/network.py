@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from house.children import descendants
+from house.children import Child, descendants
 from house.settings import LOOPBACK, free_port
 from house.stage import Stage
 from odoo_client import OdooClient
@@ -38,14 +38,19 @@ QUICK_LINK = {
 class Network:
     """Processes on a clone of the demonstration's database; everything in it may be disturbed."""
 
-    def __init__(self, stage: Stage, name: str):
+    #: How many links there shall be, once all meters are connected.
+    links = METERS
+
+    def __init__(self, stage: Stage, name: str, root_key: Path | None = None):
         self.stage = stage
         self.name = name
+        self.root_key = root_key
         self.control_port = free_port()
         self.clients: list[OdooClient] = []
 
     def __enter__(self) -> "Network":
         self.stack = self.stage.stack(self.name)
+        self.stack.root_key = self.root_key
         try:
             self.odoo = self.stack.start_odoo()
             self._make_piles_strong()
@@ -57,15 +62,7 @@ class Network:
                 )
             )
             self.link = self.stack.start_link(env=QUICK_LINK)
-            self.simulator = self.stack.start_simulator(
-                f"--connect={self.stack.link_address}",
-                f"--count={METERS}",
-                f"--serial-start={FIRST_SERIAL}",
-                f"--load={LOAD_W}",
-                "--interval=10",
-                "--retry=1",
-                f"--control={self.control_port}",
-            )
+            self.simulator = self.start_meters()
             eventually(self.all_online, "all simulated meters registered", 60)
         except BaseException:
             self.stack.stop()
@@ -77,6 +74,18 @@ class Network:
             client.close()
         self.stack.stop()
         self.stage.databases.drop(self.name)
+
+    def start_meters(self) -> Child:
+        """Start the simulated meters, with modules of their own that call the link."""
+        return self.stack.start_simulator(
+            f"--connect={self.stack.link_address}",
+            f"--count={METERS}",
+            f"--serial-start={FIRST_SERIAL}",
+            f"--load={LOAD_W}",
+            "--interval=10",
+            "--retry=1",
+            f"--control={self.control_port}",
+        )
 
     def _make_piles_strong(self) -> None:
         admin = self.client("admin")
@@ -109,10 +118,10 @@ class Network:
             return False
 
     def all_online(self) -> bool:
-        """Tell whether the link holds a connection of every simulated meter."""
+        """Tell whether every link that shall be there is connected."""
         return (
             self.value("SELECT count(*) FROM acrel_link_live WHERE online AND seen_at IS NOT NULL")
-            == METERS
+            == self.links
         )
 
     # === The people === #
