@@ -1,30 +1,26 @@
-"""What the server may ask the meters through the agent: the agent's own list, beside the server's.
+"""What the server may ask the meters through the agent: the agent's own check, beside the server's.
 
-Reading is free. Written may be what switches, what alarms by and the clock; what a meter is (its
-address, its ratios, its rates, what drives its outputs) only where the site's configuration says
-`maintenance = true`.
+Reading is free. What a register may be written for stands in the map of the meter, for both sides:
+what switches, what alarms by and the clock always; configuration (ratios, rates, what drives the
+outputs) only where the site's file says `maintenance = true`.
 """
 
-from acrel_link.registers import BY_NAME, CLOCK, OUTPUTS
+from acrel_link.registers import ADW300
 from acrel_link.rtu import ReadRequest, WriteRequest
 
-_THRESHOLDS = ((0x01D0, 0x01DD), (0x0216, 0x024A))
-"""First register and the one behind the last: enables, thresholds and delays of alarms."""
-
-DAILY = (
-    *((register.address, register.end) for register in (*OUTPUTS.values(), CLOCK)),
-    *_THRESHOLDS,
-)
-MAINTENANCE = ((BY_NAME["address"].end, BY_NAME["address"].end + 4), (0x000E, 0x0010),
-               (0x0167, 0x0197), (0x0201, 0x0216), (0x01C0, 0x01C1), (0x01C4, 0x01C5),
-               (0x01DD, 0x01EB))  # fmt: skip
-"""Never the Modbus address itself: the meter would be gone from its bus."""
+DAILY = frozenset(("output", "threshold", "clock"))
+MAINTENANCE = DAILY | {"configuration"}
+NEVER = frozenset(("address", "baud_code", "serial_format"))
+"""What the meter and the agent must agree upon: written, the meter would be gone from its bus."""
 
 
 def may(request: ReadRequest | WriteRequest, maintenance: bool) -> bool:
     """Tell whether a request may go to the bus."""
     if isinstance(request, ReadRequest):
         return True
+    rights = MAINTENANCE if maintenance else DAILY
     wanted = range(request.start, request.start + len(request.values))
-    ranges = DAILY + MAINTENANCE if maintenance else DAILY
-    return all(any(start <= address < end for start, end in ranges) for address in wanted)
+    return all(
+        one is not None and one.write in rights and one.name not in NEVER
+        for one in map(ADW300.at, wanted)
+    )
