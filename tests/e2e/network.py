@@ -13,7 +13,7 @@ import psycopg
 from house.children import Child, descendants
 from house.settings import LOOPBACK, free_port
 from house.stage import Stage
-from odoo_client import OdooClient
+from served import Served
 from waiting import eventually
 
 FIRST_SERIAL = 99_000_000_000_001
@@ -35,21 +35,20 @@ QUICK_LINK = {
 }
 
 
-class Network:
+class Network(Served):
     """Processes on a clone of the demonstration's database; everything in it may be disturbed."""
 
     #: How many links there shall be, once all meters are connected.
     links = METERS
 
     def __init__(self, stage: Stage, name: str, root_key: Path | None = None):
-        self.stage = stage
-        self.name = name
+        super().__init__(stage, name)
         self.root_key = root_key
         self.control_port = free_port()
-        self.clients: list[OdooClient] = []
 
     def __enter__(self) -> "Network":
         self.stack = self.stage.stack(self.name)
+        self.url = self.stack.url
         self.stack.root_key = self.root_key
         try:
             self.odoo = self.stack.start_odoo()
@@ -70,8 +69,7 @@ class Network:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for client in self.clients:
-            client.close()
+        self.close_clients()
         self.stack.stop()
         self.stage.databases.drop(self.name)
 
@@ -94,21 +92,6 @@ class Network:
 
     # === What the database says === #
 
-    def rows(self, query: str, *values) -> list[tuple]:
-        """Read rows by SQL, as the database's owner."""
-        with self.stage.server.connect(self.name) as connection:
-            return connection.execute(query, values).fetchall()
-
-    def value(self, query: str, *values):
-        """Read one value by SQL; None when there is no row."""
-        rows = self.rows(query, *values)
-        return rows[0][0] if rows else None
-
-    def execute(self, query: str, *values) -> None:
-        """Change something by SQL, as a fault would."""
-        with self.stage.server.connect(self.name) as connection:
-            connection.execute(query, values)
-
     def database_answers(self) -> bool:
         """Tell whether PostgreSQL can be reached."""
         try:
@@ -123,14 +106,6 @@ class Network:
             self.value("SELECT count(*) FROM acrel_link_live WHERE online AND seen_at IS NOT NULL")
             == self.links
         )
-
-    # === The people === #
-
-    def client(self, login: str, password: str | None = None) -> OdooClient:
-        """Log a user in; the demonstration's passwords are the logins."""
-        client = OdooClient(self.stack.url, self.name, login, password or login)
-        self.clients.append(client)
-        return client
 
     # === The meters === #
 

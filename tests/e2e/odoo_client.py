@@ -16,14 +16,15 @@ class OdooClient:
         self.url = url
         self.http = requests.Session()
         self._token: str | None = None
-        answer = self._rpc("/web/session/authenticate", db=database, login=login, password=password)
+        answer = self.rpc("/web/session/authenticate", db=database, login=login, password=password)
         self.uid = answer["uid"]
 
     def close(self) -> None:
         """Give the connections back."""
         self.http.close()
 
-    def _rpc(self, path: str, **params):
+    def rpc(self, path: str, **params):
+        """Call a JSON route, as a page's script does."""
         body = {"jsonrpc": "2.0", "method": "call", "id": 1, "params": params}
         answer = self.http.post(self.url + path, json=body, timeout=60)
         answer.raise_for_status()
@@ -34,7 +35,7 @@ class OdooClient:
 
     def call(self, model: str, method: str, *args, **kwargs):
         """Call a public method of a model, as a button of a form does."""
-        return self._rpc(
+        return self.rpc(
             f"/web/dataset/call_kw/{model}/{method}",
             model=model,
             method=method,
