@@ -103,16 +103,20 @@ class Book:
         self.lock = threading.RLock()
         self.merchants: dict[str, Merchant] = {}
         self.orders: dict[tuple[str, str], Order] = {}
-        self.refunds: dict[tuple[str, str], Refund] = {}
+        self.refunds: dict[tuple[str, str, str], Refund] = {}
+        """By merchant, order and number: at one gateway two orders may have the same one."""
         self.notices: dict[str, Notice] = {}
         self.own: dict[str, Any] = {}
         """What is the gateway's alone, such as its keys; plain JSON."""
         self._names: dict[str, list[Order]] = {}
         self._refunds_of: dict[tuple[str, str], list[Refund]] = {}
+        self._refunds_named: dict[str, list[Refund]] = {}
         self._file = file
         self._depth = 0
         if file and file.exists():
+            self._file = None
             self._load(json.loads(file.read_text(encoding="utf-8")))
+            self._file = file
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
@@ -142,27 +146,34 @@ class Book:
     def name_order(self, order: Order, name: str) -> None:
         """Let an order be found by a further name."""
         with self.lock:
-            self._names.setdefault(name, []).append(order)
+            named = self._names.setdefault(name, [])
+            if order not in named:
+                named.append(order)
 
     def add_refund(self, refund: Refund) -> None:
         """Remember a new refund."""
         with self.changing():
-            self.refunds[refund.merchant, refund.number] = refund
+            self.refunds[refund.merchant, refund.order, refund.number] = refund
             self._refunds_of.setdefault((refund.merchant, refund.order), []).append(refund)
+            self._refunds_named.setdefault(refund.number, []).append(refund)
 
     def find_order(self, name: str, merchant: str = "") -> Order:
         """Find an order by the merchant's number, the gateway's number or its token."""
-        with self.lock:
-            found = [o for o in self._names.get(name, []) if merchant in ("", o.merchant)]
+        found = [order for order in self.orders_named(name) if merchant in ("", order.merchant)]
         return _only(found, f"order {name}")
 
-    def find_refund(self, number: str, merchant: str = "") -> Refund:
+    def orders_named(self, name: str) -> list[Order]:
+        """List the orders that have that name, of any merchant."""
+        with self.lock:
+            return list(self._names.get(name, []))
+
+    def find_refund(self, number: str, merchant: str = "", order: str = "") -> Refund:
         """Find a refund by the merchant's number."""
         with self.lock:
             found = [
                 refund
-                for (owner, name), refund in self.refunds.items()
-                if name == number and merchant in ("", owner)
+                for refund in self._refunds_named.get(number, [])
+                if merchant in ("", refund.merchant) and order in ("", refund.order)
             ]
         return _only(found, f"refund {number}")
 
@@ -217,8 +228,7 @@ class Book:
                     self.name_order(order, name)
         for values in kept["refunds"]:
             refund = Refund(**{**values, "state": RefundState(values["state"])})
-            self.refunds[refund.merchant, refund.number] = refund
-            self._refunds_of.setdefault((refund.merchant, refund.order), []).append(refund)
+            self.add_refund(refund)
         self.notices = {values["id"]: Notice(**values) for values in kept["notices"]}
 
 
@@ -226,6 +236,6 @@ def _only(found: list, what: str):
     if not found:
         raise NotFoundError(f"There is no {what}.")
     if len(found) > 1:
-        merchants = ", ".join(sorted(one.merchant for one in found))
-        raise NotFoundError(f"Merchants {merchants} each have an {what}: name one by ?merchant=.")
+        owners = ", ".join(sorted(one.merchant for one in found))
+        raise NotFoundError(f"There is more than one {what}, of {owners}: add ?merchant=, ?order=.")
     return found[0]

@@ -26,6 +26,7 @@ TEXTS = {
         "declined": "Nothing was paid.",
         "back": "Back to the orders",
         "unknown": "There is no such order.",
+        "stale": "This payment link has run out. Start the payment again.",
     },
     "zh": {
         "orders": "待支付订单",
@@ -42,6 +43,7 @@ TEXTS = {
         "declined": "未支付。",
         "back": "返回订单列表",
         "unknown": "订单不存在。",
+        "stale": "支付链接已过期，请重新发起支付。",
     },
 }
 
@@ -74,7 +76,7 @@ def answer(gateway: Gateway, request: Request) -> Answer:
     try:
         order = gateway.order(name)
     except NotFoundError:
-        return Answer.page(_page(gateway, language, _say(language, "unknown")), 404)
+        return message(gateway, language, "unknown", 404)
     if request.method == "POST":
         return _press(gateway, request, order, language)
     return show(gateway, order, language)
@@ -82,7 +84,15 @@ def answer(gateway: Gateway, request: Request) -> Answer:
 
 def show(gateway: Gateway, order: Order, language: str) -> Answer:
     """Show one order."""
+    if order.state is OrderState.OPEN:
+        with gateway.book.changing():
+            gateway.opened(order)
     return Answer.page(_page(gateway, language, _order(gateway, order, language)))
+
+
+def message(gateway: Gateway, language: str, what: str, status: int = 200) -> Answer:
+    """Say one sentence to the person."""
+    return Answer.page(_page(gateway, language, _say(language, what)), status)
 
 
 def _press(gateway: Gateway, request: Request, order: Order, language: str) -> Answer:
@@ -96,7 +106,7 @@ def _press(gateway: Gateway, request: Request, order: Order, language: str) -> A
     if address:
         return Answer.redirect(address)
     if order.state is OrderState.OPEN:
-        return Answer.page(_page(gateway, language, _say(language, "declined")))
+        return message(gateway, language, "declined")
     return show(gateway, order, language)
 
 

@@ -9,10 +9,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
-from .book import NotFoundError, Notice, OrderState, RefundState
+from .book import NotFoundError, Notice, OrderState, Refund, RefundState
 from .gateway import Gateway, StateError
 from .messages import Answer, Request
 
@@ -127,12 +128,12 @@ def _refund_policy(gateway: Gateway, values: Values) -> Values:
 
 @_route("GET", "refunds/([^/]+)")
 def _refund(gateway: Gateway, values: Values, name: str) -> Values:
-    return asdict(gateway.book.find_refund(name, values.get("merchant", "")))
+    return asdict(_refund_named(gateway, values, name))
 
 
 @_route("POST", "refunds/([^/]+)/finish")
 def _finish(gateway: Gateway, values: Values, name: str) -> Values:
-    refund = gateway.book.find_refund(name, values.get("merchant", ""))
+    refund = _refund_named(gateway, values, name)
     state = RefundState(values.get("status", RefundState.SUCCESS))
     gateway.finish_refund(refund, state, values.get("notify", True))
     return asdict(refund)
@@ -199,6 +200,16 @@ def _drop(gateway: Gateway, values: Values) -> Values:
     return {"dropped": dropped}
 
 
+@_route("POST", "bills")
+def _bill(gateway: Gateway, values: Values) -> Values:
+    lines = values.get("lines", 0)
+    if type(lines) is not int or lines < 0:
+        raise ValueError("A bill has a whole number of lines, 0 or more.")
+    day = datetime.strptime(values.get("day") or gateway.clock.today(), "%Y-%m-%d").date()
+    merchant = gateway.book.find_merchant(values["merchant"])
+    return gateway.fill_bill(merchant, day.isoformat(), lines)
+
+
 @_route("POST", "faults")
 def _add_fault(gateway: Gateway, values: Values) -> Values:
     known = ("path", "kind", "method", "times", "seconds", "values")
@@ -261,15 +272,20 @@ def _notices(gateway: Gateway, values: Values) -> list[Notice]:
             return [known[id_] for id_ in values["ids"]]
     merchant = values.get("merchant", "")
     if "refund" in values:
-        refund = gateway.book.find_refund(values["refund"], merchant)
+        refund = _refund_named(gateway, values, values["refund"])
         if refund.state is RefundState.PROCESSING:
             raise StateError(f"Refund {refund.number} is processing: nothing is told of it yet.")
         waiting = gateway.notifier.pending(refund=refund.number)
-        own = [one for one in waiting if one.merchant == refund.merchant]
+        whose = (refund.merchant, refund.order)
+        own = [one for one in waiting if (one.merchant, one.order) == whose]
         order = gateway.order(refund.order, refund.merchant)
         return own[:1] or [gateway.notifier.notice("refund", order, refund)]
     names = values["orders"] if "orders" in values else [values["order"]]
     return [_payment_notice(gateway, name, merchant) for name in names]
+
+
+def _refund_named(gateway: Gateway, values: Values, number: str) -> Refund:
+    return gateway.book.find_refund(number, values.get("merchant", ""), values.get("order", ""))
 
 
 def _payment_notice(gateway: Gateway, name: str, merchant: str) -> Notice:

@@ -52,19 +52,20 @@ class Fault:
     seconds: float | None = None
     values: dict[str, Any] = field(default_factory=dict)
 
-    def meets(self, request: Request) -> bool:
-        """Tell whether this request is to go wrong."""
-        if self.method and self.method != request.method:
+    def meets(self, method: str, place: str) -> bool:
+        """Tell whether such a request is to go wrong."""
+        if self.method and self.method != method:
             return False
         if "*" in self.path:
-            return fnmatch.fnmatchcase(request.path, self.path)
-        return request.path.startswith(self.path)
+            return fnmatch.fnmatchcase(place, self.path)
+        return place.startswith(self.path)
 
 
 class Faults:
     """The faults asked for, first come first served."""
 
-    def __init__(self):
+    def __init__(self, own: frozenset[str] = frozenset()):
+        self._known = TRANSPORT | ANSWERS | own
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._faults: list[Fault] = []
@@ -79,19 +80,19 @@ class Faults:
         values: dict[str, Any] | None = None,
     ) -> Fault:
         """Ask for a fault in requests whose path begins so, or fits where it has a `*`."""
-        if kind not in TRANSPORT | ANSWERS:
-            known = ", ".join(sorted(TRANSPORT | ANSWERS))
+        if kind not in self._known:
+            known = ", ".join(sorted(self._known))
             raise ValueError(f"There is no fault {kind!r}; there are {known}.")
         with self._lock:
             fault = Fault(next(self._ids), path, kind, method.upper(), times, seconds, values or {})
             self._faults.append(fault)
         return fault
 
-    def take(self, request: Request) -> Fault | None:
-        """Use up one time of the first fault that meets the request."""
+    def take(self, method: str, place: str) -> Fault | None:
+        """Use up one time of the first fault that meets such a request."""
         with self._lock:
             for fault in self._faults:
-                if fault.left != 0 and fault.meets(request):
+                if fault.left != 0 and fault.meets(method, place):
                     if fault.left is not None:
                         fault.left -= 1
                     return fault
@@ -110,7 +111,7 @@ class Faults:
 
 def answer(gateway: "Gateway", request: Request) -> Answer | None:
     """Let the gateway answer, with the fault that the request met; None: hang up instead."""
-    fault = gateway.faults.take(request)
+    fault = gateway.faults.take(request.method, gateway.place_of(request))
     kind = fault.kind if fault else ""
     if kind == "drop":
         return None
@@ -121,7 +122,7 @@ def answer(gateway: "Gateway", request: Request) -> Answer | None:
         gateway.stopping.wait(1.0 if fault.seconds is None else fault.seconds)
     if kind in ("status500", "not_json"):
         return _page_of_a_proxy(kind)
-    if fault and kind in ANSWERS:
+    if kind not in TRANSPORT:
         request.fault = fault
     given = gateway.answer(request)
     if kind.endswith("_after"):

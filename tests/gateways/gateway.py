@@ -32,13 +32,15 @@ class Gateway(ABC):
     """Seconds that a merchant has to answer a notification."""
     mutations = frozenset[str]()
     """Ways in which this gateway can make a notification wrong."""
+    own_faults = frozenset[str]()
+    """Ways, beside those of all, in which this gateway can make an answer wrong."""
 
     def __init__(self, file: Path | None = None):
         self.address = ""
         """Where it is reached, once it is served."""
         self.clock = Clock()
         self.book = Book(file)
-        self.faults = Faults()
+        self.faults = Faults(self.own_faults)
         self.stopping = threading.Event()
         self.requests: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT_REQUESTS)
         self.refunds_by_themselves = True
@@ -90,6 +92,20 @@ class Gateway(ABC):
         """Return where the payer's browser goes after paying, "" to stay."""
         return order.return_url
 
+    def opened(self, order: Order) -> None:  # noqa: B027 - most have nothing to do
+        """Do what it needs when a person sees an open order for the first time, or pays it."""
+
+    def announce_closing(self, order: Order) -> None:  # noqa: B027 - most tell nothing
+        """Tell the merchant that an order was closed, where a gateway does."""
+
+    def place_of(self, request: Request) -> str:
+        """Name what a request is about, for faults and the list of requests."""
+        return request.path
+
+    def fill_bill(self, merchant: Merchant, day: str, lines: int) -> dict[str, Any]:
+        """Let a day's bill be had at once, with so many payments made up."""
+        raise ValueError(f"{self.title} makes no bills.")
+
     def extra_control(self, request: Request, path: str, values: dict[str, Any]) -> Any:
         """Do what only this gateway is asked to do; None where it is not asked that."""
         return None
@@ -108,6 +124,7 @@ class Gateway(ABC):
             with self.book.changing():
                 if order.state is OrderState.OPEN:
                     order.state = OrderState.CLOSED
+                    self.announce_closing(order)
 
     def pay(
         self, order: Order, amount: int | None = None, payer: str = "", notify: bool = True
@@ -117,6 +134,7 @@ class Gateway(ABC):
             self.expire(order)
             if order.state is not OrderState.OPEN:
                 raise StateError(f"Order {order.number} is {order.state}, so it cannot be paid.")
+            self.opened(order)
             order.state = OrderState.PAID
             order.paid_amount = order.amount if amount is None else amount
             order.paid_at = self.clock.now()
@@ -133,7 +151,9 @@ class Gateway(ABC):
             self.expire(order)
             if order.state is OrderState.PAID:
                 raise StateError(f"Order {order.number} is paid, so it cannot be closed.")
-            order.state = OrderState.CLOSED
+            if order.state is OrderState.OPEN:
+                order.state = OrderState.CLOSED
+                self.announce_closing(order)
 
     def finish_refund(self, refund: Refund, state: RefundState, notify: bool = True) -> None:
         """End a refund, well or not, and tell the merchant."""

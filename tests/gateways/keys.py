@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -51,6 +52,7 @@ def public_pem(key: PublicKey) -> str:
     ).decode("ascii")
 
 
+@functools.lru_cache(maxsize=256)
 def load_private(pem: str) -> PrivateKey:
     """Read a private key, PKCS#1 or PKCS#8."""
     key = serialization.load_pem_private_key(pem.encode("ascii"), password=None)
@@ -59,6 +61,7 @@ def load_private(pem: str) -> PrivateKey:
     return key
 
 
+@functools.lru_cache(maxsize=256)
 def load_public(pem: str) -> PublicKey:
     """Read a public key."""
     key = serialization.load_pem_public_key(pem.encode("ascii"))

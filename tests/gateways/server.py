@@ -104,10 +104,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if request.path.startswith(control.PREFIX):
             return
         status = answer.status if answer else 0
-        self.server.gateway.requests.append(
-            {"method": request.method, "path": request.path, "status": status, "at": time.time()}
+        gateway = self.server.gateway
+        place = gateway.place_of(request)
+        gateway.requests.append(
+            {"method": request.method, "path": place, "status": status, "at": time.time()}
         )
-        print(f"{request.method} {request.path} {status}", file=sys.stderr, flush=True)
+        print(f"{request.method} {place} {status}", file=sys.stderr, flush=True)
 
     def log_message(self, format: str, *arguments) -> None:
         """Say nothing of one's own: `_note` does, without secrets in queries."""
