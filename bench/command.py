@@ -70,6 +70,7 @@ def run(
             f"--count={meters}",
             f"--serial-start={SERIAL_START}",
             "--interval=10",
+            "--load=20000",
             f"--control={port}",
         )
         control = Control(port)
@@ -80,7 +81,7 @@ def run(
             stage.server.connect(stack.database) as database,
             concurrent.futures.ThreadPoolExecutor(1) as beside,
         ):
-            until(lambda: _sessions(database, "charging") == SESSIONS, 60, "All sessions charging")
+            until(lambda: _charging(database) == SESSIONS, 60, "Energy in all sessions")
             stopping = beside.submit(_stop_sessions, stage, stack, seconds)
             printed = stage.odoo.script(
                 stack.database,
@@ -124,9 +125,13 @@ def _stop_sessions(stage: Stage, stack: Stack, seconds: float) -> None:
     )
 
 
-def _sessions(database, state: str) -> int:
+def _charging(database) -> int:
+    """Return how many running sessions have taken energy that can be billed."""
     (count,) = database.execute(
-        "SELECT count(*) FROM acrel_session WHERE state = %s", (state,)
+        "SELECT count(*) FROM acrel_session s JOIN acrel_pile p ON p.id = s.pile_id"
+        " JOIN acrel_installation i ON i.id = p.installation_id"
+        " JOIN acrel_meter_live l ON l.meter_id = i.meter_id"
+        " WHERE s.state = 'charging' AND l.e_forward > s.start_register"
     ).fetchone()
     return count
 

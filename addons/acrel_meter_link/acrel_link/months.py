@@ -73,8 +73,9 @@ class Months:
         newest, meter_id = self._context.newest_months, self._unit.spec.id
         if self._history is None or self._task is not None:
             return
-        if newest.due(meter_id, self._context.clock.now()):
-            self._task = asyncio.get_running_loop().create_task(self._fill())
+        loop = asyncio.get_running_loop()
+        if newest.due(meter_id, self._context.clock.now()) and newest.may_begin(loop.time()):
+            self._task = loop.create_task(self._fill())
 
     def stop(self) -> None:
         """End with the connection."""

@@ -31,6 +31,7 @@ ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, struct.error)
 """What is a reading's own fault; everything else is tried again until it succeeds."""
 STATEMENT_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """What is a statement's own fault, but for `UNREADY`."""
+HEARING = 0.05  # s
 UNREADY = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
 """What an upgrade of the schema that is under way looks like."""
 
@@ -72,7 +73,7 @@ class Writer:
         self.most = settings.flush_rows
         """How much one transaction stores at most."""
         self._kept: dict[str, str] = {}  # the statements that the spool knows
-        self._held: list[Statement] = []  # those it does not, while it is used
+        self._held: dict[Hashable, Statement] = {}  # those it does not, while it is used
         self._transactions = Transactions(settings.dsn, clock, self._wake_up)
         self._queue: deque[Batch] = deque()
         self._open: Batch | None = None
@@ -212,8 +213,7 @@ class Writer:
         while True:
             attempt = loop.create_task(self._store(batch, again))
             try:
-                left = None if limit is None else max(0.0, limit - loop.time())
-                await asyncio.wait([attempt], timeout=left)
+                await self._wait(attempt, limit)
             except asyncio.CancelledError:
                 attempt.cancel()
                 raise
@@ -232,6 +232,25 @@ class Writer:
             log.warning("Nothing can be stored (%s); next try in %.1f s.", _text(error), wait)
             await self.ending(wait)
 
+    async def _wait(self, attempt: asyncio.Task, limit: float | None) -> None:
+        """Wait for a try until the limit, and longer while the server goes on answering.
+
+        Thousands of meters that come at once are much to store, which is no reason to leave it.
+        """
+        loop, heard_out = asyncio.get_running_loop(), False
+        while not attempt.done():
+            if limit is None:
+                left = None
+            else:
+                advanced_at = self._transactions.advanced_at
+                left = max(limit, advanced_at + self._settings.spool_after) - loop.time()
+                if left <= 0 and heard_out:
+                    return
+                # a loop that was busy itself has yet to hear what the server answered
+                heard_out = left <= 0
+                left = max(left, HEARING)
+            await asyncio.wait([attempt], timeout=left)
+
     async def gave_up(self, error: BaseException) -> None:
         """Leave a server that only reads: another one may write by now."""
         if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
@@ -244,7 +263,7 @@ class Writer:
         if self._held:
             batch = Batch()
             batch.since = self._clock.stamp()
-            batch.statements, self._held = self._held, []
+            batch.statements, self._held = [*self._held.values()], {}
             self._queue.appendleft(batch)
 
     async def given(self) -> None:
@@ -276,14 +295,14 @@ class Writer:
         """Acknowledge the first batches, which are on the disk; hold what is not kept there."""
         for batch in batches:
             self._queue.popleft()
-            self._readings -= len(batch.readings)
-            held = [statement for statement in batch.statements if statement.kept is None]
-            self._statements -= len(batch.statements) - len(held)
-            newer = {statement.newest for statement in held} - {None}
             before = len(self._held)
-            self._held = [one for one in self._held if one.newest not in newer]
-            self._statements -= before - len(self._held)
-            self._held += held
+            for statement in batch.statements:
+                if statement.kept is None:
+                    key = object() if statement.newest is None else statement.newest
+                    self._held.pop(key, None)
+                    self._held[key] = statement
+            self._readings -= len(batch.readings)
+            self._statements += len(self._held) - before - len(batch.statements)
             for tell in batch.waiting:
                 tell()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -26,6 +27,7 @@ DAY, QUARTER = 86_400_000_000, 900_000_000  # in microseconds, as stamps
 AHEAD = range(-1, 4)  # days around today whose partitions are there before a reading comes
 NEWEST, OLDEST = timedelta(days=-7), timedelta(days=400)
 """What lies beyond was stamped while a clock was wrong: no partition is made for it."""
+TOGETHER = 200  # statements sent at once; so often it is known that the server goes on
 LATE_AFTER = 30_000_000  # well within the time after which the engine rolls a quarter hour up
 
 
@@ -40,6 +42,8 @@ class Transactions:
         self.database = Database(dsn, "writer", clock)
         self.live = LiveMeters(wake)
         self.stored = 0
+        self.advanced_at = 0.0
+        """When, by the loop's clock, the server had last answered a part of a transaction."""
         self._clock = clock
         self._ready: int | None = None  # the connection that has what it needs
         self._days: set[date] = set()  # that have a partition
@@ -66,12 +70,14 @@ class Transactions:
             stored = 0
             if readings:
                 await _copy(cursor, COPY, [reading.encode() for reading in readings])
+                self._advance()
                 stamps = [reading.stamp for reading in readings]
                 bounds = to_datetime(min(stamps)), to_datetime(max(stamps))
                 await cursor.execute(STORE, bounds)
                 stored = (await cursor.fetchone())[0]
+                self._advance()
                 await self._mark_late(cursor, readings)
-            counts = await _run(connection, statements)
+            counts = await self._run(connection, statements)
         self.stored += stored
         return counts
 
@@ -91,13 +97,16 @@ class Transactions:
                     await cursor.execute(IDENTITIES, (links, digests))
                     if cursor.rowcount != len(uploads):
                         raise _Repeated
+                    self._advance()
                 await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
+                self._advance()
                 self.live.heard(readings)
                 await self._mark_late(cursor, readings)
             moving = self.live.due(hurry)
             if moving:
                 await self.live.move(cursor)
-            counts = await _run(connection, statements)
+                self._advance()
+            counts = await self._run(connection, statements)
         if moving:
             self.live.moved()
         self.stored += len(readings)
@@ -138,20 +147,27 @@ class Transactions:
             quarters = [to_datetime(quarter * QUARTER) for _, quarter in late]
             await cursor.execute(LATE, (meters, quarters))
 
+    def _advance(self) -> None:
+        self.advanced_at = asyncio.get_running_loop().time()
+
+    async def _run(
+        self, connection: psycopg.AsyncConnection, statements: Sequence[Statement]
+    ) -> list[int]:
+        """Run statements in order, many of them sent before the first is answered."""
+        counts = []
+        for first in range(0, len(statements), TOGETHER):
+            async with connection.pipeline():
+                cursors = [
+                    await connection.execute(each.sql, each.arguments)
+                    for each in statements[first : first + TOGETHER]
+                ]
+            self._advance()
+            for cursor in cursors:
+                told = await cursor.fetchone() if cursor.description else None
+                counts.append(told[0] if told else cursor.rowcount)
+        return counts
+
 
 async def _copy(cursor: psycopg.AsyncCursor, sql: str, rows: Sequence[bytes]) -> None:
     async with cursor.copy(sql) as copy:
         await copy.write(b"".join((COPY_HEADER, *rows, COPY_TRAILER)))
-
-
-async def _run(connection: psycopg.AsyncConnection, statements: Sequence[Statement]) -> list[int]:
-    """Run statements in order, all sent before the first is answered."""
-    if not statements:
-        return []
-    async with connection.pipeline():
-        cursors = [await connection.execute(each.sql, each.arguments) for each in statements]
-    counts = []
-    for cursor in cursors:
-        told = await cursor.fetchone() if cursor.description else None
-        counts.append(told[0] if told else cursor.rowcount)
-    return counts

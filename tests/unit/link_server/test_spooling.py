@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from acrel_link import commands
+from acrel_link import commands, transactions
 from acrel_link.frames import encode
 from acrel_link.process import build, serving
 from acrel_link.settings import SettingsError
@@ -197,6 +197,17 @@ async def test_a_server_that_hangs_holds_no_acknowledgement(bed, link, peer, fol
         assert segments(folder)
     await all_stored(link, folder)
     assert stored(bed) == list(range(1000, 1010))
+
+
+async def test_a_server_that_takes_long_but_goes_on_is_not_left(bed, link, peer, monkeypatch):
+    monkeypatch.setattr(transactions, "TOGETHER", 1)
+    ways = []
+    link.context.writer.detour.on_way = ways.append
+    for _ in range(8):
+        link.context.writer.execute("SELECT pg_sleep(0.1)")  # together four times `spool_after`
+    peer.send(upload(1000))
+    assert await acknowledged(peer)
+    assert ways == [] and stored(bed) == [1000]
 
 
 async def test_a_row_that_does_not_fit_leaves_the_spool_for_quarantine(
