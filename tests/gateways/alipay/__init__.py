@@ -1,0 +1,1 @@
+"""A simulator of Alipay's open platform gateway, written from its public documents."""
