@@ -28,7 +28,14 @@ _WECHAT = re.compile(r"MicroMessenger", re.IGNORECASE)
 class AlipayController(Controller):
     """Pay page, its live state, and the way back from Alipay's pages."""
 
-    @route("/payment/alipay_cn/pay/<int:tx_id>", type="http", auth="public", methods=["GET"])
+    @route(
+        "/payment/alipay_cn/pay/<int:tx_id>",
+        type="http",
+        auth="public",
+        methods=["GET"],
+        website=True,
+        sitemap=False,
+    )
     def alipay_cn_pay(self, tx_id, access_token=None, **_other):
         """Send the payer to Alipay, or show the QR code; the same order however often asked."""
         tx = _transaction(tx_id, access_token)

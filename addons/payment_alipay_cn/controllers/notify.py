@@ -20,6 +20,7 @@ class AlipayNotification(Controller):
         methods=["POST"],
         csrf=False,
         save_session=False,
+        readonly=False,
         max_content_length=const.NOTIFICATION_BYTES,
     )
     def alipay_cn_notify(self, provider_id, **_values):
