@@ -13,24 +13,28 @@ if TYPE_CHECKING:
 
 @dataclass
 class Request:
-    """One request as it came; `path` and `query` are still percent-encoded."""
+    """One request as it came; `target`, its path and query, is still percent-encoded."""
 
     method: str
-    path: str
-    query: str
+    target: str
     headers: Headers
     body: bytes
     fault: "Fault | None" = None
 
     @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """The target's query."""
+        return self.target.partition("?")[2]
+
+    @property
     def params(self) -> dict[str, str]:
         """The query's parameters."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
-
-    @property
-    def target(self) -> str:
-        """Path and query as they stood in the request's first line."""
-        return f"{self.path}?{self.query}" if self.query else self.path
 
     def wants(self, kind: str) -> bool:
         """Tell whether the answer is to be wrong in that way."""

@@ -87,8 +87,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             self._write(Answer(413))
             return None
-        path, _, query = self.path.partition("?")
-        return Request(self.command, path, query, self.headers, self.rfile.read(int(length)))
+        return Request(self.command, self.path, self.headers, self.rfile.read(int(length)))
 
     def _write(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -110,17 +110,19 @@ class Bills:
     def _entries(self, merchant: Merchant, day: str) -> tuple[Entry, ...]:
         """List a day's real payments and refunds, in the order they happened."""
         rate = merchant.settings["fee_rate"]
-        found: list[Entry] = []
+        found: list[tuple[float, Entry]] = []
         with self._gateway.book.lock:
             for order in self._gateway.book.orders.values():
                 if order.merchant != merchant.id or order.state is not OrderState.PAID:
                     continue
                 if _day_of(order.paid_at) == day:
-                    found.append(_entry(order, order.paid_amount, order.paid_at, rate))
+                    entry = _entry(order, order.paid_amount, order.paid_at, rate)
+                    found.append((order.paid_at, entry))
                 for refund in self._gateway.book.refunds_of(order):
                     if _day_of(refund.created) == day:
-                        found.append(_entry(order, refund.amount, refund.created, rate, refund))
-        return tuple(sorted(found, key=lambda entry: entry.moment))
+                        entry = _entry(order, refund.amount, refund.created, rate, refund)
+                        found.append((refund.created, entry))
+        return tuple(entry for _, entry in sorted(found, key=lambda one: one[0]))
 
     def _forget_old(self) -> None:
         now = self._gateway.clock.now()

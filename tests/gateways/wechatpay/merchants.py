@@ -85,9 +85,12 @@ def _list_of(mode: str) -> str:
 
 
 def _keys_for(book: Book, mchid: str, now: float) -> dict[str, Any]:
+    """Give a public key of its own, and the platform's certificate as it now is."""
+    if "certificate" not in book.own:
+        book.own["certificate"] = platform.new_certificate()
     return {
         "public_keys": [platform.new_public_key(mchid, book.next_number(), now)],
-        "certificates": [platform.new_certificate()],
+        "certificates": [book.own["certificate"]],
     }
 
 
