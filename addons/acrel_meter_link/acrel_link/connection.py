@@ -69,6 +69,12 @@ class Connection(asyncio.Protocol):
         return f"{link.serial if link else 'unregistered'} at {self.peer}"
 
     @property
+    def about(self) -> dict[str, str]:
+        """Whose it is, for the log."""
+        link = self.link or self.proven
+        return {"serial": link.serial if link else "", "peer": self.peer}
+
+    @property
     def seen_at(self) -> datetime:
         """When the last bytes came."""
         return self._context.clock.now() - timedelta(seconds=self._loop.time() - self._last)
@@ -367,7 +373,8 @@ class Connection(asyncio.Protocol):
             self.entrusted = Entrusted(self._instruct, timeout, self._context.clock)
         self._rivalry = Rivalry(self, self._context)
         self.send(commands.REGISTER)
-        log.info("%s registers as %s.", self.peer, link.serial)
+        about = {"serial": link.serial, "peer": self.peer}
+        log.info("%s registers as %s.", self.peer, link.serial, extra=about)
         self.bind(link)
 
     def rebind(self, link: LinkSpec) -> None:

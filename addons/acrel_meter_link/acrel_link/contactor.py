@@ -71,7 +71,7 @@ async def switch(
     try:
         await unit.write_relay(spec.number, closed, warrant)
     except (NoAnswerError, ProtocolError) as error:
-        log.info("Output %d: the write was not acknowledged: %s", spec.id, error)
+        log.info("Output %d of %s: the write was not acknowledged: %s", spec.id, unit, error)
     relay = await unit.read_relay(spec.number)
     if relay is not closed:
         raise StepError(f"the relay reads {WORDS[relay]} after the write")
@@ -91,7 +91,7 @@ async def _pulse(
     try:
         await unit.write_relay(spec.number, True, warrant)
     except (NoAnswerError, ProtocolError) as error:
-        log.info("Output %d: the pulse was not acknowledged: %s", spec.id, error)
+        log.info("Output %d of %s: the pulse was not acknowledged: %s", spec.id, unit, error)
     feedback = await settled_feedback(spec, unit, closed, seconds)
     if feedback is not closed:
         raise StepError(f"the contactor's feedback says {WORDS[feedback]} after the pulse")

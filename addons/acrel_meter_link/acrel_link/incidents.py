@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class Incidents:
         self._lasting: set[tuple[str, Subject]] = set()
         self._recent: dict[tuple[str, Subject], object] = {}
         self.counts: Counter[str] = Counter()  # events written, by kind
+        self.serial_of: Callable[[Subject], str] = lambda subject: ""  # for the log
 
     def note(self, kind: str, subject: Subject, message: str) -> None:
         """Write an event that ends as it begins, once a minute at most for one subject."""
@@ -84,7 +86,8 @@ class Incidents:
 
     def _insert(self, kind, subject, message, begin, end) -> None:
         self.counts[kind] += 1
-        log.warning("%s %s: %s", kind, _words(subject), message)
+        about = {"serial": self.serial_of(subject)}
+        log.warning("%s %s: %s", kind, _words(subject), message, extra=about)
         self._writer.execute(
             INSERT,
             {

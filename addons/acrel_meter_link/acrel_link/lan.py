@@ -63,6 +63,11 @@ class LanLine:
         return f"{self.link.serial} at {self.link.address}"
 
     @property
+    def about(self) -> dict[str, str]:
+        """Whose it is, for the log."""
+        return {"serial": self.link.serial, "peer": self.link.address}
+
+    @property
     def seen_at(self) -> datetime:
         """When a meter answered last."""
         return self._answered_at

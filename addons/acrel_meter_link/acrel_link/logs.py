@@ -1,6 +1,8 @@
 """Log lines for people (text) or for programs (json), both with the serial number concerned.
 
-A call names what it is about by `extra={"serial": …, "peer": …}`.
+A call names what it is about by `extra={"serial": …, "peer": …}`, or by a value of its message that
+has such a dictionary as `about` (a connection, a bus, a meter): it is asked only when a line is
+really written.
 """
 
 import json
@@ -10,6 +12,14 @@ from datetime import UTC, datetime
 
 ABOUT = ("serial", "peer")
 """Attributes of a record that become fields of their own."""
+
+
+def _about(record: logging.LogRecord) -> dict[str, str]:
+    """Return what a record is about, as far as it is known."""
+    values = record.args if isinstance(record.args, tuple) else ()
+    named = next((value.about for value in values if hasattr(value, "about")), {})
+    found = named | {name: getattr(record, name) for name in ABOUT if hasattr(record, name)}
+    return {name: value for name, value in found.items() if value}
 
 
 class JsonFormatter(logging.Formatter):
@@ -23,22 +33,22 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: getattr(record, name) for name in ABOUT if getattr(record, name, None)}
+        line |= _about(record)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
 class TextFormatter(logging.Formatter):
-    """One line for a terminal or the journal, the serial number before the message."""
+    """One line for a terminal or the journal, the serial number before a message without it."""
 
     def __init__(self):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(about)s%(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        serial = getattr(record, "serial", None)
-        record.about = f"[{serial}] " if serial else ""
+        serial = _about(record).get("serial", "")
+        record.about = "" if serial in record.getMessage() else f"[{serial}] "
         return super().format(record)
 
 

@@ -157,6 +157,7 @@ class Master:
     """The highest billing register seen of each meter."""
     on_links: Callable[[], None] = field(default=lambda: None)
     on_wanted: Callable[[list[int]], None] = field(default=lambda changed: None)
+    _serials: dict[int, str] = field(default_factory=dict)
     _fingerprint: tuple | None = None
     _marks: deque = field(default_factory=deque)
 
@@ -213,6 +214,11 @@ class Master:
             for link_id, serial, channel, suites, allowed, address in links
         }
         self.by_id = {link.id: link for link in self.links.values()}
+        self._serials = {
+            meter.id: meter.serial or link.serial
+            for link in self.links.values()
+            for meter in link.meters
+        }
         for link_id, secured_at in await self.keeping.fetch(SECURED):
             self.secured[link_id] = max(secured_at, self.secured.get(link_id, secured_at))
         self._fingerprint = fingerprint
@@ -246,6 +252,11 @@ class Master:
         """Return the greatest change number seen that long ago."""
         limit = monotonic() - seconds
         return max((mark for at, mark in self._marks if at <= limit), default=-1)
+
+    def serial_of(self, link_id: int | None, meter_id: int | None) -> str:
+        """Return the serial number of a meter, else of a link; empty where neither is known."""
+        link = self.by_id.get(link_id)
+        return self._serials.get(meter_id) or (link.serial if link else "")
 
     def live_of(self, output_id: int) -> Live:
         """Return the record of an output's observed state."""

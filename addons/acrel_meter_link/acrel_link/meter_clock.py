@@ -89,4 +89,4 @@ class MeterClock:
         try:
             await self._unit.write(Write(self._register.address, words), check=False)
         except (NoAnswerError, GoneError, ProtocolError) as error:
-            log.info("The clock of meter %d is not set: %s", self._unit.spec.id, error)
+            log.info("The clock of %s is not set: %s", self._unit, error)

@@ -69,14 +69,14 @@ class Orders:
             if not await self._context.keeping.fetch(CLAIM, claim):
                 return
         except AWAY as error:
-            log.warning("An order could not be claimed: %s", error)
+            log.warning("An order for %s could not be claimed: %s", unit, error)
             return
         try:
             state, message = "done", await self._do(unit, kind, payload)
         except (NoAnswerError, GoneError, ProtocolError) as error:
             state, message = "failed", str(error)
         except Exception:
-            log.exception("Order %d", command_id)
+            log.exception("Order %d for %s", command_id, unit)
             state, message = "failed", "The link process made a mistake, see its log."
         self._context.writer.execute(
             FINISH, (state, self._context.clock.now(), message, command_id), urgent=True

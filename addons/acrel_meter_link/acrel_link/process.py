@@ -38,6 +38,7 @@ def build(settings: Settings) -> tuple[Context, Server, Keeper]:
     incidents = Incidents(writer, clock)
     keeping = Database(settings.dsn, "keeping", clock)
     master = Master(control, keeping)
+    incidents.serial_of = lambda subject: master.serial_of(subject.link, subject.meter)
     polls = Polls(clock, asyncio.get_running_loop().time)
     keys = KeyRing(settings.root_key_file, keeping, writer, clock)
     desk = KeyDesk(keys, settings.dsn, keeping)

@@ -70,7 +70,7 @@ class Reads:
             if not await self._context.keeping.fetch(CLAIM, claim):
                 return
         except AWAY as error:
-            log.warning("A read could not be claimed: %s", error)
+            log.warning("A read of %s could not be claimed: %s", unit, error)
             return
         state, message = "done", None
         try:

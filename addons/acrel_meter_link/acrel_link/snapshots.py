@@ -88,7 +88,7 @@ class Snapshots:
         try:
             await self._read(kind)
         except (NoAnswerError, GoneError, ProtocolError) as error:
-            log.info("%s: %s of meter %d: %s", self._unit.line, kind, self._unit.spec.id, error)
+            log.info("%s of %s: %s", kind, self._unit, error)
 
     async def refresh(self, *kinds: str) -> None:
         """Read kinds now, all that there are without arguments; raise when the meter does not."""

@@ -49,6 +49,15 @@ class Unit:
         block = self.profile.output_block
         self._relays = rtu.read_request(spec.slave, *block) if outputs and block else b""
 
+    def __str__(self):
+        return f"meter {self.spec.id}"
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Whose it is, for the log: the meter's own serial number where it is known."""
+        own = {"serial": self.spec.serial} if self.spec.serial else {}
+        return self.line.about | own
+
     @property
     def link_id(self) -> int:
         """The link it speaks through."""
@@ -98,7 +107,7 @@ class Unit:
         if self._stopped:
             return
         if error is not None:
-            log.info("%s: meter %d did not answer a poll: %s", self.line, self.spec.id, error)
+            log.info("%s did not answer a poll: %s", self, error)
         else:
             self._months.look()
         if self._relays and any(output.busy or output.wanted for output in self.outputs):
@@ -121,7 +130,7 @@ class Unit:
 
     def _read_out_of_turn(self, reading: Reading | None, error: Exception | None) -> None:
         if error is not None and not self._stopped:
-            log.info("%s: meter %d was not read in time: %s", self.line, self.spec.id, error)
+            log.info("%s was not read in time: %s", self, error)
 
     # === Reading === #
 

@@ -51,6 +51,29 @@ def test_json_keeps_a_traceback(record):
     assert "ValueError: wrong" in told["traceback"]
 
 
+class Line:
+    """A value of a message that says whose it is."""
+
+    about = {"serial": "99000000000001", "peer": ""}
+
+    def __str__(self):
+        return "bus 7"
+
+
+def test_a_value_that_says_whose_it_is_becomes_a_field(record):
+    told = json.loads(JsonFormatter().format(record("%d frames of %s", 3, Line())))
+    assert told["message"] == "3 frames of bus 7"
+    assert told["serial"] == "99000000000001"
+    assert "peer" not in told, "what is not known is no field"
+    text = TextFormatter().format(record("%s is silent", Line()))
+    assert text.endswith("acrel_link.test: [99000000000001] bus 7 is silent")
+
+
+def test_a_serial_is_not_told_twice(record):
+    text = TextFormatter().format(record("4711 is gone", extra={"serial": "4711"}))
+    assert text.endswith("acrel_link.test: 4711 is gone")
+
+
 def test_text_begins_with_the_serial(record):
     formatter = TextFormatter()
     about = formatter.format(record("closed", extra={"serial": "99000000000001"}))
