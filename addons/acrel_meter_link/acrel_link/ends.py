@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .clock import to_datetime
 from .contactor import StepError
 from .context import Context
 from .decision import end_problem
-from .master import Live
 from .reading import Reading
 
 if TYPE_CHECKING:
@@ -42,12 +39,3 @@ class Ends:
             raise StepError(problem)
         self._bad = 0
         return None
-
-
-def set_end(live: Live, reading: Reading | None, now: datetime) -> None:
-    """Write where an opened output's session ends; NULL tells that no register can be trusted."""
-    if reading is None:
-        live.open_register, live.open_read_at = None, now
-    else:
-        live.open_register = reading.get("e_forward")
-        live.open_read_at = to_datetime(reading.stamp)

@@ -10,25 +10,23 @@ from dataclasses import replace
 from datetime import datetime
 
 from .attempts import Attempts
-from .clock import to_datetime
-from .contactor import StepError, feedback_of, relay_of, settled_feedback, switch
+from .contactor import StepError, feedback_of, switch
 from .context import Context
 from .current import Current
 from .database import AWAY, Backoff
 from .decision import Action, carried_out, decide, end_problem, guard_register
-from .ends import Ends, set_end
+from .ends import Ends
 from .entrusted import Custody
 from .errors import ProtocolError
 from .guard import Guard
 from .incidents import Subject
 from .live_row import write_live
 from .master import Live, OutputSpec, Wanted
+from .observed import Observed
 from .reading import Reading
 from .transparent import GoneError, NoAnswerError, Warrant
 
 log = logging.getLogger(__name__)
-
-STATES = {True: "closed", False: "open", None: "unknown"}
 
 
 class Output:
@@ -47,6 +45,7 @@ class Output:
         self._seen = False  # its state was read on the present connection
         self._retry: asyncio.TimerHandle | None = None
         self._started: tuple[int, Reading] | None = None  # revision, reading before its first try
+        self._observed = Observed(spec, self.live, self._subject, context)
         self._ends = Ends(context, meter_id)
         self._current = Current(context, self._subject)
         self.custody = Custody(self, context, self._guard_tripped)
@@ -175,7 +174,7 @@ class Output:
             self.wake()
 
     def _guard_tripped(self, wanted: Wanted, due: str, now: datetime) -> None:
-        self.live.guard_tripped, self.live.guard_tripped_at = due, now
+        self._observed.tripped(due, now)
         self.write()
         self._backoff.reset()
         self.wake()
@@ -206,7 +205,7 @@ class Output:
             return
         except Exception:
             # a mistake of ours must not keep a contactor closed: it is tried again
-            log.exception("Output %d", self.spec.id)
+            log.exception("Output %d of %s", self.spec.id, self.unit)
             self._failed(action, "the link process made a mistake, see its log")
         finally:
             self._task = None
@@ -217,11 +216,9 @@ class Output:
     async def _look(self) -> None:
         """Read relay and feedback, and conclude what happened since they were last known."""
         unit = self.unit
-        relay = await relay_of(self.spec, unit)
-        feedback = await self._settled(unit, relay)
+        before = replace(self.live)
+        await self._observed.look(unit)
         live, wanted = self.live, self.wanted
-        before = replace(live)
-        self._observe(relay, feedback)
         if carried_out(wanted, live) and not live.guard_tripped and live.state == "open":
             await self._opened_itself(
                 unit, wanted, "opened_itself", "The contactor opened by itself."
@@ -236,11 +233,8 @@ class Output:
 
     async def _opened_itself(self, unit, wanted: Wanted, kind: str, text: str) -> None:
         """End what this close began: the contactor is open and the close is never repeated."""
-        live = self.live
-        reading = await self._ends.read(unit)
-        live.open_revision = wanted.revision
-        set_end(live, reading, self._context.clock.now())
-        self._fail_text(text)
+        self._observed.opened(wanted, await self._ends.read(unit))
+        self._observed.fail(text)
         self._context.incidents.note(kind, self._subject, text)
 
     async def _close(self, wanted: Wanted) -> None:
@@ -274,30 +268,19 @@ class Output:
             return
         self._started = (wanted.revision, started)
         await self._switch(unit, True, self._attempts.close_warrant(wanted))
-        live = self.live
-        now = context.clock.now()
-        live.close_revision = live.confirmed_revision = wanted.revision
-        live.close_register = started.get("e_forward")
-        live.close_read_at = to_datetime(started.stamp)
-        live.confirmed_at = now
-        live.guard_tripped = live.guard_tripped_at = None
-        live.open_revision = live.open_register = live.open_read_at = None
-        live.guard_register = guard_register(wanted, live)
+        self._observed.closed(wanted, started)
         self._started = None
         self._done()
         context.incidents.end("guard_held", self._subject)
         context.incidents.end("close_failed", self._subject)
-        # the relay is closed: energy may flow, so the close counts before its feedback is there
-        self._observe(True, self.live.feedback if self.spec.feedback_input else None)
-        live.state = "closed"
         self.write()
         self._attempts.close_ended("done", wanted.reason)
         self._guard.arm()
         unit.poll_soon()
         if self.spec.feedback_input:
-            await self._follow(unit, True)
-            if live.state == "open":
-                await self._opened_itself(unit, wanted, "close_failed", live.error)
+            await self._observed.follow(unit, True)
+            if self.live.state == "open":
+                await self._opened_itself(unit, wanted, "close_failed", self.live.error)
             self.write()
 
     async def _open(self, wanted: Wanted) -> None:
@@ -307,9 +290,9 @@ class Output:
         await self._switch(unit, False, self._attempts.open_warrant())
         self._current.opened()
         if self.spec.feedback_input:
-            await self._follow(unit, False)
+            await self._observed.follow(unit, False)
         else:
-            self._observe(False, None)
+            self._observed.record(False, None)
         if live.state != "open":
             self.write()
             self._current.stuck("the contactor's feedback says closed")
@@ -320,9 +303,7 @@ class Output:
             context.incidents.end("open_failed", self._subject)
             self.write()
             return
-        reading = await self._ends.read(unit)
-        live.open_revision = wanted.revision
-        set_end(live, reading, context.clock.now())
+        self._observed.opened(wanted, await self._ends.read(unit))
         if not wanted.closed:
             live.confirmed_revision = wanted.revision
             live.confirmed_at = context.clock.now()
@@ -340,30 +321,6 @@ class Output:
         await switch(self.spec, unit, closed, warrant, seconds)
         self.live.relay = closed
         self._seen = True
-
-    # === What it sees === #
-
-    def _observe(self, relay: bool | None, feedback: bool | None) -> None:
-        """Record the state: the feedback knows the contactor better than the relay does."""
-        live = self.live
-        live.relay, live.feedback = relay, feedback
-        live.observed_at = self._context.clock.now()
-        live.state = STATES[relay if feedback is None else feedback]
-        if feedback is None or feedback is relay:
-            self._context.incidents.end("feedback_mismatch", self._subject)
-
-    async def _settled(self, unit, relay: bool | None) -> bool | None:
-        return await settled_feedback(self.spec, unit, relay, self._context.settings.feedback_time)
-
-    async def _follow(self, unit, closed: bool) -> None:
-        """Wait until the contactor follows its relay; an event when it does not."""
-        feedback = await self._settled(unit, closed)
-        self._observe(closed, feedback)
-        if feedback is not closed:
-            words = ("closed", "open") if closed else ("open", "closed")
-            text = f"The relay is {words[0]} but the contactor's feedback says {words[1]}."
-            self._context.incidents.begin("feedback_mismatch", self._subject, text)
-            self._fail_text(text)
 
     # === What it tells === #
 
@@ -390,11 +347,8 @@ class Output:
         else:
             self.write()  # its meter reconnected before the row could be written
 
-    def _fail_text(self, text: str) -> None:
-        self.live.error, self.live.error_at = text, self._context.clock.now()
-
     def _done(self) -> None:
-        self.live.error = self.live.error_at = None
+        self._observed.well()
         self._told = None
         self._backoff.reset()
 
@@ -412,7 +366,7 @@ class Output:
             text = "It is closed without being wanted so, and only a person may open it."
             self._context.incidents.begin("guard_held", self._subject, text)
         if self.live.error is None or action is not Action.EXPIRED:
-            self._fail_text(text)
+            self._observed.fail(text)
         self.write()
 
     def _failed(self, action: Action, reason: str) -> None:
@@ -423,15 +377,15 @@ class Output:
             sent = self._started is not None and self._started[0] == wanted.revision
             kind = "close_failed" if sent else "close_refused"
             incidents.note(kind, self._subject, f"Not closed: {reason}.")
-            self._fail_text(f"Not closed: {reason}.")
+            self._observed.fail(f"Not closed: {reason}.")
             self.write()
         elif action is Action.OPEN:
             incidents.begin("open_failed", self._subject, f"Not open yet: {reason}.")
             if not self._ended(wanted):
-                self._fail_text(f"Not open yet: {reason}.")
+                self._observed.fail(f"Not open yet: {reason}.")
             self.write()
         else:
-            log.info("Output %d could not be read: %s.", self.spec.id, reason)
+            log.info("Output %d of %s could not be read: %s.", self.spec.id, self.unit, reason)
             action = decide(wanted, self.live, self._context.clock.now())
             if action is Action.EXPIRED:
                 self._stand_by(action)
