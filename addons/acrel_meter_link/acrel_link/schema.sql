@@ -121,7 +121,7 @@ CREATE TABLE IF NOT EXISTS acrel_read_at (
     PRIMARY KEY (at, meter_id)
 );
 
--- Identity of an upload, kept 24 h in the transaction that stores it: the same upload twice is stored once.
+-- Identity of an upload, written in the transaction that stores it: the same upload twice is stored once. Kept 24 h, the newest of each link until another one follows.
 CREATE TABLE IF NOT EXISTS acrel_upload_seen (
     link_id integer NOT NULL,
     digest bytea NOT NULL,

@@ -17,12 +17,26 @@ LOCK_TIMEOUT = "5s"
 
 # Table, its time, how long it is kept.
 SHORT_LIVED = (
-    ("acrel_upload_seen", "received_at", "24 hours"),
     ("acrel_reading_quarantine", "received_at", "90 days"),
     ("acrel_meter_snapshot", "received_at", "31 days"),
     ("acrel_link_worker", "seen_at", "30 days"),
     ("acrel_read_at", "at", "1 day"),
 )
+# A meter agent sends one upload at a time, and the one on its way again when its line is back, be
+# that after days: so the newest identity of a link stays until another one follows.
+FORGET_UPLOADS = """
+DELETE FROM acrel_upload_seen s USING (
+       SELECT o.link_id,
+              CASE WHEN l.id IS NULL OR EXISTS (
+                        SELECT FROM acrel_upload_seen n
+                         WHERE n.link_id = o.link_id AND n.received_at >= %(limit)s)
+                   THEN %(limit)s ELSE max(o.received_at) END AS since
+         FROM acrel_upload_seen o LEFT JOIN acrel_link l ON l.id = o.link_id
+        WHERE o.received_at < %(limit)s
+        GROUP BY o.link_id, l.id) old
+ WHERE s.link_id = old.link_id AND s.received_at < old.since
+"""
+UPLOADS_KEPT = timedelta(hours=24)
 # Table without a foreign key, since the link process writes it; its key; whose rows they are.
 OWNED = (
     ("acrel_meter_live", "meter_id", "acrel_meter"),
@@ -198,6 +212,7 @@ class AcrelReading(models.Model):
                     age,
                 )
             )
+        self.env.cr.execute(FORGET_UPLOADS, {"limit": fields.Datetime.now() - UPLOADS_KEPT})
         for table, key, owner in OWNED:
             self.env.cr.execute(
                 SQL(

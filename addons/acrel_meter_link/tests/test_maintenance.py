@@ -101,18 +101,30 @@ class TestMaintenance(LinkCase):
         self.env["acrel.reading"]._cron_maintain()
         self.assertIn(self.name(-5000), self.partitions())
 
-    def test_identities_of_uploads_are_kept_for_a_day(self):
+    def identities(self, link_id, *hours):
+        """Say that a link uploaded so many hours ago, and return what is left after a purge."""
         self.env.cr.execute(
             """INSERT INTO acrel_upload_seen
-               SELECT %s, sha256(h::text::bytea), %s - h * interval '1 hour'
-                 FROM unnest(ARRAY[1, 23, 25]) h""",
-            [self.link.id, self.now],
+               SELECT %s, sha256(h::text::bytea), %s - h * interval '1 hour' FROM unnest(%s) h""",
+            [link_id, self.now, list(hours)],
         )
         self.env["acrel.reading"]._purge()
         self.env.cr.execute(
-            "SELECT count(*) FROM acrel_upload_seen WHERE link_id = %s", [self.link.id]
+            """SELECT round(extract(epoch FROM %s - received_at) / 3600) FROM acrel_upload_seen
+                WHERE link_id = %s ORDER BY 1""",
+            [self.now, link_id],
         )
-        self.assertEqual(self.env.cr.fetchone(), (2,))
+        return [int(hours) for (hours,) in self.env.cr.fetchall()]
+
+    def test_identities_of_uploads_are_kept_for_a_day(self):
+        self.assertEqual(self.identities(self.link.id, 1, 23, 25, 60), [1, 23])
+
+    def test_the_newest_identity_is_kept_while_its_link_is_away(self):
+        self.assertEqual(self.identities(self.link.id, 60, 70, 80), [60])
+        self.assertEqual(self.identities(self.link.id, 1), [1])
+
+    def test_no_identity_of_a_link_that_is_gone_is_kept(self):
+        self.assertEqual(self.identities(2_000_000_000, 60, 70), [])
 
     def test_deleted_records_leave_no_rows(self):
         self.output._want("open", "session 1")
