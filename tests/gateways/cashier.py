@@ -173,7 +173,8 @@ def _page(gateway: Gateway, language: str, content: str) -> str:
     brand = BRANDS.get(gateway.name, "#1f2329")
     return (
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head>'
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta charset="utf-8"><link rel="icon" href="data:,">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{gateway.title}</title><style>:root{{--brand:{brand}}}{_STYLE}</style></head>"
         f'<body><main>{content}<p class="note">{gateway.title} · '
         f"{TEXTS[language]['simulator']}</p></main></body></html>"

@@ -8,7 +8,7 @@ quoted, so that one may hold a comma: the separator is a comma and a backtick.
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..cashier import yuan
 
@@ -36,8 +36,7 @@ OPENING_BALANCE = 10_000_000
 BULK_SUBJECT = "充电服务"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A payment, or a refund where `refund_id` is given. Amounts and fee in fen."""
 
     moment: str
@@ -64,8 +63,7 @@ def fee_of(amount: int, rate: str) -> int:
     return (amount * hundredths + 5000) // 10000
 
 
-@dataclass(frozen=True)
-class Bulk:
+class Bulk(NamedTuple):
     """Many payments that are made up, always the same ones."""
 
     merchant: str

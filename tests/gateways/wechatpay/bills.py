@@ -73,6 +73,10 @@ class Bills:
         """Let a day's bill be had at once, with so many made-up payments in it."""
         with self._gateway.book.changing():
             self._gateway.book.own.setdefault("bills", {})[f"{merchant.id}/{day}"] = lines
+        if lines:
+            # Written now, so that whoever asks for a long one need not wait for it.
+            self._write(merchant, "/v3/bill/tradebill", day, "ALL")
+            self._write(merchant, "/v3/bill/fundflowbill", day, "BASIC")
         return {"merchant": merchant.id, "day": day, "lines": lines}
 
     def _day(self, text: str) -> str:
