@@ -1,1 +1,1 @@
-from . import test_flow
+from . import test_flow, test_notification, test_refund

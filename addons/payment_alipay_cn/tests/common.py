@@ -69,6 +69,8 @@ class AlipayCommon(PaymentHttpCommon):
     def setUp(self):
         super().setUp()
         self.simulator.reset()
+        # a test's rollback brings credentials back, but not what was cached of them
+        self.addCleanup(self.registry.clear_cache)
 
     @classmethod
     def register_at_simulator(cls, **values):
@@ -106,6 +108,12 @@ class AlipayCommon(PaymentHttpCommon):
         answer = requests.get(link, timeout=10)
         self.assertEqual(answer.status_code, 200, answer.text)
         return answer
+
+    def pay_at_cashier(self, link):
+        """Pay at Alipay's page; return the address that Alipay sends the browser to."""
+        cashier = self.visit_cashier(link).url
+        answer = requests.post(cashier, data={"pay": "1"}, allow_redirects=False, timeout=10)
+        return answer.headers["Location"]
 
     def opened_order(self, **values):
         """Return a transaction whose payer stands at Alipay's page."""
