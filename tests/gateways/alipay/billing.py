@@ -3,11 +3,12 @@
 import secrets
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..book import Merchant, OrderState, RefundState
+from ..book import Merchant, Order, OrderState, RefundState
 from ..messages import Answer, Request
 from . import bills, fields
 from .envelope import Call
@@ -23,12 +24,29 @@ KINDS = {"trade": bills.trade_bill, "signcustomer": bills.fund_bill}
 FORMATS = {10: "%Y-%m-%d", 7: "%Y-%m"}
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What is on a bill: real entries, and by day how many were made up."""
+
+    real: tuple[bills.Entry, ...]
+    made_up: tuple[tuple[float, int], ...]
+    rate: int  # of the fee, in millionths
+
+    def entries(self) -> list[bills.Entry]:
+        """List them all."""
+        return [
+            *self.real,
+            *(entry for day, lines in self.made_up for entry in _made_up(day, lines, self.rate)),
+        ]
+
+
 class Bills:
     """Bills that can be asked for: of real payments, and of payments that were only made up."""
 
     def __init__(self):
         self._lock = threading.Lock()
         self._made_up: dict[tuple[str, str], int] = {}
+        self._archives: dict[tuple[str, str, str], tuple[Contents, bytes]] = {}
         self._addresses: dict[str, tuple[float, str, bytes]] = {}
 
     def fill(self, merchant: Merchant, day: str, lines: int) -> None:
@@ -45,6 +63,23 @@ class Bills:
         """Tell how many payments of a day were made up."""
         with self._lock:
             return self._made_up.get((merchant.id, day), 0)
+
+    def archive(self, gateway: "AlipayGateway", merchant: Merchant, kind: str, date: str) -> bytes:
+        """Write a bill, or give the one that was written of the same contents; b"": no bill."""
+        contents = _contents(gateway, merchant, date)
+        if not contents.real and not any(lines for _, lines in contents.made_up):
+            return b""
+        with self._lock:
+            known, archive = self._archives.get((merchant.id, kind, date), (None, b""))
+        if known != contents:
+            begins, ends = _span(date)
+            whose = _account(merchant)
+            times = begins.timestamp(), ends.timestamp(), gateway.clock.now()
+            files = KINDS[kind](bills.Period(whose, *times), contents.entries())
+            archive = bills.archive(f"{whose}_{date.replace('-', '')}", files)
+            with self._lock:
+                self._archives[merchant.id, kind, date] = (contents, archive)
+        return archive
 
     def offer(self, content: bytes, name: str, now: float) -> str:
         """Keep a file for as long as its address is good, and return its name there."""
@@ -71,31 +106,31 @@ def download_url(gateway: "AlipayGateway", call: Call) -> dict[str, Any]:
     if kind not in KINDS:
         raise Refusal("isv.invalid_arguments", "bill_type")
     now = gateway.clock.now()
-    begins, ends = _span(date)
+    _, ends = _span(date)
     if ends.timestamp() > now and not gateway.bills.published(call.merchant, date):
         raise Refusal("isv.invalid_arguments", "bill_date")
-    entries = list(_entries(gateway, call.merchant, begins, ends))
-    if not entries:
+    content = gateway.bills.archive(gateway, call.merchant, kind, date)
+    if not content:
         raise Refusal("isp.bill_not_exist")
-    seller = call.merchant.settings["seller_id"]
-    account = f"{seller}0156"
-    period = bills.Period(account, begins.timestamp(), ends.timestamp(), now)
-    compact = date.replace("-", "")
-    content = bills.archive(f"{account}_{compact}", KINDS[kind](period, entries))
-    name = f"{account}_{compact}.csv.zip"
+    compact, whose = date.replace("-", ""), _account(call.merchant)
+    name = f"{whose}_{compact}.csv.zip"
     file_id = gateway.bills.offer(content, name, now)
     return {
         "code": "10000",
         "msg": "Success",
-        "bill_download_url": f"{gateway.address}{PATH}?bizType={kind}&userId={account}"
+        "bill_download_url": f"{gateway.address}{PATH}?bizType={kind}&userId={whose}"
         f"&fileType=csv.zip&bizDates={compact}&downloadFileName={name}&fileId={file_id}",
     }
 
 
+def _account(merchant: Merchant) -> str:
+    return f"{merchant.settings['seller_id']}0156"  # as bills name it
+
+
 def _span(date: str) -> tuple[datetime, datetime]:
-    layout = FORMATS.get(len(date))
+    layout = FORMATS.get(len(date), "no such length")
     try:
-        begins = datetime.strptime(date, layout or "").replace(tzinfo=BEIJING)
+        begins = datetime.strptime(date, layout).replace(tzinfo=BEIJING)
     except ValueError:
         raise Refusal("isv.invalid_arguments", "bill_date") from None
     if layout == FORMATS[10]:
@@ -103,11 +138,10 @@ def _span(date: str) -> tuple[datetime, datetime]:
     return begins, (begins + timedelta(days=31)).replace(day=1)
 
 
-def _entries(
-    gateway: "AlipayGateway", merchant: Merchant, begins: datetime, ends: datetime
-) -> Iterator[bills.Entry]:
-    rate = Decimal(merchant.settings["fee_rate"].removesuffix("%")) / 100
+def _contents(gateway: "AlipayGateway", merchant: Merchant, date: str) -> Contents:
+    begins, ends = _span(date)
     first, last = begins.timestamp(), ends.timestamp()
+    rate = _rate(merchant.settings["fee_rate"])
     with gateway.book.lock:
         orders = [one for one in gateway.book.orders.values() if one.merchant == merchant.id]
         real = [
@@ -117,14 +151,15 @@ def _entries(
             for entry in _entries_of(gateway, order, rate)
             if first <= entry.finished < last
         ]
-    yield from sorted(real, key=lambda entry: entry.finished)
-    day = begins
-    while day < ends:
-        yield from _made_up(day, gateway.bills.made_up(merchant, f"{day:%Y-%m-%d}"), rate)
-        day += timedelta(days=1)
+    days = [begins + timedelta(days=number) for number in range((ends - begins).days)]
+    made_up = [
+        (day.timestamp(), gateway.bills.made_up(merchant, f"{day:%Y-%m-%d}")) for day in days
+    ]
+    real.sort(key=lambda entry: entry.finished)
+    return Contents(tuple(real), tuple(made_up), rate)
 
 
-def _entries_of(gateway: "AlipayGateway", order, rate: Decimal) -> Iterator[bills.Entry]:
+def _entries_of(gateway: "AlipayGateway", order: Order, rate: int) -> Iterator[bills.Entry]:
     common = {
         "trade_no": order.gateway_number,
         "out_trade_no": order.number,
@@ -150,14 +185,14 @@ def _entries_of(gateway: "AlipayGateway", order, rate: Decimal) -> Iterator[bill
             )
 
 
-def _made_up(day: datetime, lines: int, rate: Decimal) -> Iterator[bills.Entry]:
-    start = day.timestamp()
+def _made_up(start: float, lines: int, rate: int) -> Iterator[bills.Entry]:
+    day = f"{beijing(start):%Y%m%d}"
     for number in range(lines):
         amount = 100 + number * 7 % 9900
         time = start + number * 86_000 / lines
         yield bills.Entry(
-            trade_no=f"{beijing(start):%Y%m%d}22001{number:015d}",
-            out_trade_no=f"MADE_UP_{day:%Y%m%d}_{number:07d}",
+            trade_no=f"{day}22001{number:015d}",
+            out_trade_no=f"MADE_UP_{day}_{number:07d}",
             subject="充电",
             created=time,
             finished=time + 9,
@@ -167,5 +202,10 @@ def _made_up(day: datetime, lines: int, rate: Decimal) -> Iterator[bills.Entry]:
         )
 
 
-def _fee(amount: int, rate: Decimal) -> int:
-    return int((amount * rate).quantize(Decimal(1), ROUND_HALF_UP))
+def _rate(percent: str) -> int:
+    """Read a rate such as 0.60% as millionths."""
+    return int(Decimal(percent.removesuffix("%")) * 10_000)
+
+
+def _fee(amount: int, rate: int) -> int:
+    return (amount * rate + 500_000) // 1_000_000

@@ -1,7 +1,7 @@
 """How the gateway writes money, time and names of characters."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 BEIJING = timezone(timedelta(hours=8), "Beijing")
@@ -30,12 +30,12 @@ def yuan(amount: int) -> str:
 
 def beijing(instant: float) -> datetime:
     """Turn seconds since 1970 into Beijing's time of day."""
-    return datetime.fromtimestamp(instant, UTC).astimezone(BEIJING)
+    return datetime.fromtimestamp(instant, BEIJING)
 
 
 def stamp(instant: float) -> str:
     """Write an instant as `yyyy-MM-dd HH:mm:ss` in Beijing."""
-    return beijing(instant).strftime("%Y-%m-%d %H:%M:%S")
+    return beijing(instant).isoformat(" ", "seconds")[:19]
 
 
 def stamp_of_refund(instant: float) -> str:

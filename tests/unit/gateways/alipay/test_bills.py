@@ -109,6 +109,7 @@ def test_a_bill_of_many_lines(seller):
         ("trade", day(1), "isv.invalid_arguments"),
         ("trade", "2026-13-01", "isv.invalid_arguments"),
         ("trade", "20261101", "isv.invalid_arguments"),
+        ("trade", "", "isv.invalid_arguments"),
         ("Trade", day(-9), "isv.invalid_arguments"),
         ("trade", "2026-01", "isp.bill_not_exist"),
     ],
