@@ -89,6 +89,8 @@ class Notice:
     order: str
     refund: str
     made_at: float
+    refund_state: str = ""
+    """The refund's state that is told of, whatever it became since."""
     attempts: int = 0
 
 

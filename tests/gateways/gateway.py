@@ -156,9 +156,9 @@ class Gateway(ABC):
                 self.announce_closing(order)
 
     def finish_refund(self, refund: Refund, state: RefundState, notify: bool = True) -> None:
-        """End a refund, well or not, and tell the merchant."""
+        """End a refund, well or not, and tell the merchant; an abnormal one can still be mended."""
         with self.book.changing():
-            if refund.state is not RefundState.PROCESSING:
+            if refund.state not in (RefundState.PROCESSING, RefundState.ABNORMAL):
                 raise StateError(f"Refund {refund.number} is {refund.state} already.")
             if state is RefundState.PROCESSING:
                 raise StateError("A refund ends as success, abnormal or closed.")

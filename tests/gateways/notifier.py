@@ -82,6 +82,7 @@ class Notifier:
             order=order.number,
             refund=refund.number if refund else "",
             made_at=now,
+            refund_state=refund.state if refund else "",
         )
 
     def set_mode(self, mode: str) -> None:

@@ -83,11 +83,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _read(self) -> Request | None:
         length = self.headers.get("Content-Length", "0")
+        if self.headers.get("Transfer-Encoding"):
+            return self._refuse(411)
         if not length.isdecimal() or int(length) > LARGEST_BODY:
-            self.close_connection = True
-            self._write(Answer(413))
-            return None
+            return self._refuse(413)
         return Request(self.command, self.path, self.headers, self.rfile.read(int(length)))
+
+    def _refuse(self, status: int) -> None:
+        """Answer without reading the body, so that the connection must end."""
+        self.close_connection = True
+        self._write(Answer(status, b"", {"Connection": "close"}))
 
     def _write(self, answer: Answer) -> None:
         self.send_response(answer.status)

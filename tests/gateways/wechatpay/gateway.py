@@ -30,6 +30,7 @@ class WeChatPay(Gateway):
     title = "WeChat Pay 微信支付"
     retry_delays = notices.RETRIES
     mutations = notices.MUTATIONS
+    own_faults = frozenset({"probe"})
 
     def __init__(self, file: Path | None = None):
         super().__init__(file)

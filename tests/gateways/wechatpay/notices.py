@@ -46,7 +46,8 @@ def write(gateway: "WeChatPay", notice: Notice, wrong: frozenset[str]) -> Messag
     if notice.refund:
         refund = gateway.book.refunds[notice.merchant, notice.order, notice.refund]
         url = refund.notify_url
-        kind, event, told = "refund", f"REFUND.{refund.state.upper()}", _refund(gateway, refund)
+        state = RefundState(notice.refund_state)
+        kind, event, told = "refund", f"REFUND.{state.upper()}", _refund(gateway, refund, state)
     else:
         kind, event, told = "transaction", "TRANSACTION.SUCCESS", _payment(gateway, order)
     told = platform.mutate(told, wrong)
@@ -82,7 +83,7 @@ def _payment(gateway: "WeChatPay", order) -> dict[str, Any]:
     }
 
 
-def _refund(gateway: "WeChatPay", refund: Refund) -> dict[str, Any]:
+def _refund(gateway: "WeChatPay", refund: Refund, state: RefundState) -> dict[str, Any]:
     order = gateway.book.orders[refund.merchant, refund.order]
     told: dict[str, Any] = {
         "mchid": refund.merchant,
@@ -90,7 +91,7 @@ def _refund(gateway: "WeChatPay", refund: Refund) -> dict[str, Any]:
         "transaction_id": order.gateway_number,
         "out_refund_no": refund.number,
         "refund_id": refund.gateway_number,
-        "refund_status": refund.state.upper(),
+        "refund_status": state.upper(),
         "user_received_account": "支付用户零钱",
         "amount": {
             "total": order.paid_amount,
@@ -99,6 +100,6 @@ def _refund(gateway: "WeChatPay", refund: Refund) -> dict[str, Any]:
             "payer_refund": refund.amount,
         },
     }
-    if refund.state is RefundState.SUCCESS:
+    if state is RefundState.SUCCESS:
         told["success_time"] = platform.rfc3339(refund.finished_at)
     return told

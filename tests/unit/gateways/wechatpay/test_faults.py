@@ -75,7 +75,8 @@ def test_a_signed_error(merchant: Merchant, control: Control):
 
 
 @pytest.mark.parametrize(
-    "kind", ["other_key", "forged", "missing_signature", "unknown_serial", "changed_body"]
+    "kind",
+    ["other_key", "forged", "missing_signature", "unknown_serial", "changed_body", "probe"],
 )
 def test_answers_that_nobody_may_believe(merchant: Merchant, control: Control, kind):
     _fault(control, kind)
@@ -131,6 +132,22 @@ def test_what_reached_the_gateway_is_listed(merchant: Merchant, control: Control
     _ask(merchant)
     (request,) = control("GET", "requests")["requests"]
     assert (request["method"], request["path"], request["status"]) == ("POST", NATIVE, 200)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("Transfer-Encoding", "chunked", 411),
+        ("Content-Length", "99999999", 413),
+        ("Content-Length", "-1", 413),
+    ],
+)
+def test_a_body_that_is_not_read_ends_the_connection(control: Control, name, value, status):
+    host, port = control.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as line:
+        line.sendall(f"POST {NATIVE} HTTP/1.1\r\nHost: x\r\n{name}: {value}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_many_requests_on_one_connection(merchant: Merchant, control: Control):

@@ -74,6 +74,19 @@ def test_a_refund_is_told_when_it_ends(merchant: Merchant, control: Control, sho
     assert ("success_time" in told) == (ending == "success")
 
 
+def test_an_abnormal_refund_that_a_person_mends(merchant: Merchant, control: Control, shop: Shop):
+    control("POST", "refunds/policy", automatic=False)
+    control("POST", "notifications/mode", mode="held")
+    document = merchant.refund(merchant.paid(), 345, notify_url=f"{shop.address}/refund")
+    merchant.ask("POST", REFUNDS, document)
+    for ending in ("abnormal", "success"):
+        control("POST", f"refunds/{document['out_refund_no']}/finish", status=ending)
+    held = control("GET", f"notifications?refund={document['out_refund_no']}")["held"]
+    _deliver(control, ids=[one["id"] for one in held])
+    told = [_told(merchant, heard)["refund_status"] for heard in shop.heard]
+    assert told == ["ABNORMAL", "SUCCESS"]
+
+
 def test_told_again_until_it_is_acknowledged(merchant: Merchant, control: Control, shop: Shop):
     control("POST", "notifications/mode", speed=100_000)
     shop.statuses = [500, 400, 302, 201, 204]
