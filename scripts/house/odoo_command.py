@@ -19,6 +19,8 @@ class OdooCommand:
         self.server = server
         self.folder = paths.make(folder)
         self.data_dir = paths.make(folder / "data")
+        self.secrets_dir = paths.make(folder / "secrets")
+        self.secrets_dir.chmod(0o700)
         self.conf = folder / "odoo.conf"
         self._write_conf()
 
@@ -56,6 +58,8 @@ class OdooCommand:
             "PYTHONPYCACHEPREFIX": str(paths.LOCAL / "pycache"),
             # Commands of add-ons are found only when their folder is known before the arguments.
             "ODOO_RC": str(self.conf),
+            # Providers of payments name their keys' files here.
+            "PAYMENT_SECRETS_DIR": str(self.secrets_dir),
         }
 
     def line(self, *words: str | os.PathLike) -> list[str]:

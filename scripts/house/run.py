@@ -7,7 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 
-from . import bootstrap, database, paths, provisioning, server, settings, site
+from . import (
+    bootstrap,
+    database,
+    gateways,
+    paths,
+    providers,
+    provisioning,
+    server,
+    settings,
+    site,
+)
 from .children import Child, Stop, adopt_orphans, end_orphans, stopping_on_signals
 from .cluster import Cluster
 from .errors import Refused, exit_code
@@ -56,6 +66,8 @@ def _alone() -> Iterator[None]:
 def _check_ports(chosen: settings.Settings) -> None:
     settings.check_free(chosen.http_port, "ACREL_HTTP_PORT", "Odoo's pages")
     settings.check_free(chosen.link_port, "ACREL_LINK_PORT", "the meters")
+    settings.check_free(chosen.wechatpay_port, "ACREL_WECHATPAY_PORT", "the simulated WeChat Pay")
+    settings.check_free(chosen.alipay_port, "ACREL_ALIPAY_PORT", "the simulated Alipay")
 
 
 def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
@@ -76,7 +88,6 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
     odoo = OdooCommand(home, where, paths.LOCAL / "run")
     _see_to_database(database.Databases(odoo, steps.note), chosen.database)
 
-    steps.step("Odoo server and the link to the meters")
     processes = stack.enter_context(
         Stack(
             odoo,
@@ -88,6 +99,9 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
     )
     for log in paths.LOGS.glob(f"*-{chosen.database}.log"):
         log.unlink()
+    steps.step("Simulated WeChat Pay and Alipay")
+    cashiers = _start_gateways(processes, chosen)
+    steps.step("Odoo server and the link to the meters")
     provisioning.make_root_key()
     odoo_server = processes.start_odoo(wait=False)
     processes.start_link()
@@ -95,8 +109,25 @@ def _start(chosen: settings.Settings, stack: contextlib.ExitStack) -> None:
     steps.step("Simulated meters")
     _start_meters(processes)
     site.start(processes)
-    _greet(processes, steps.seconds())
+    _greet(processes, cashiers, steps.seconds())
     _wait([*processes.children, *([cluster.child] if cluster and cluster.child else [])])
+
+
+def _start_gateways(processes: Stack, chosen: settings.Settings) -> list[str]:
+    """Simulate the payment gateways, have the providers use them; give the cashiers' pages."""
+    ports = {"wechatpay": chosen.wechatpay_port, "alipay": chosen.alipay_port}
+    running = [
+        gateways.start(
+            processes,
+            name,
+            ports[name],
+            # An order of an earlier start can still be paid, and the gateway's keys stay.
+            state=processes.odoo.folder / f"{name}-{processes.database}",
+        )
+        for name in gateways.NAMES
+    ]
+    providers.set_up(processes, running)
+    return [f"{gateway.address}/cashier" for gateway in running]
 
 
 def _start_meters(processes: Stack) -> None:
@@ -135,7 +166,7 @@ def _see_to_database(databases: database.Databases, name: str) -> None:
         databases.update(name)
 
 
-def _greet(processes: Stack, seconds: float) -> None:
+def _greet(processes: Stack, cashiers: list[str], seconds: float) -> None:
     with processes.odoo.server.connect(processes.database) as connection:
         present = {
             login
@@ -147,6 +178,8 @@ def _greet(processes: Stack, seconds: float) -> None:
     print(
         f"\nReady after {seconds:.0f} s:  {processes.url}\n\n"
         f"Log in (user / password):\n{logins}\n\n"
+        "Payments by WeChat Pay and Alipay are simulated; the payer's wallets:\n"
+        f"    {'  '.join(cashiers)}\n\n"
         f"Meters connect to {processes.link_address} by the channel sealed; logs are in "
         f"{paths.LOGS}.\n"
         "Ctrl-C stops everything.",

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 from . import bootstrap, settings
 
-STEPS = 6
+STEPS = 7
 HELP = """\
-Installs what is missing under .local/, starts PostgreSQL, Odoo, the link to the meters and
-simulated meters, prints one address and the demonstration's log-ins, and stays until Ctrl-C.
+Installs what is missing under .local/, starts PostgreSQL, Odoo, the link to the meters, simulated
+meters and simulated payment gateways, prints one address and the demonstration's log-ins, and
+stays until Ctrl-C.
 
 settings (environment):
   ACREL_HTTP_PORT   port of the pages on 127.0.0.1 (8069)
   ACREL_LINK_PORT   port the meters connect to on 127.0.0.1 (8450)
+  ACREL_WECHATPAY_PORT, ACREL_ALIPAY_PORT
+                    ports of the simulated payment gateways on 127.0.0.1 (8451, 8452)
   ACREL_DB          name of the database (acrel)
   ACREL_CACHE       folder of downloads (.local/cache)
   ODOO_HOME         an Odoo 19 to use instead of Debian's

@@ -9,7 +9,13 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from house import chromium, paths
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+PHONE = {
+    "viewport": {"width": 390, "height": 844},
+    "is_mobile": True,
+    "has_touch": True,
+    "user_agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/126.0.0.0 Mobile Safari/537.36",
+}
 DESK = {"viewport": {"width": 1440, "height": 900}}
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
@@ -60,3 +66,12 @@ def picture(page: Page, name: str) -> None:
     """Keep a picture of a page under `.local/pictures` for whoever wants to look."""
     folder = paths.make(paths.LOCAL / "pictures")
     page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
+
+
+def log_in(page: Page, login: str, path: str) -> None:
+    """Log in by the form."""
+    page.goto(f"/web/login?redirect={path}")
+    page.fill("input[name=login]", login)
+    page.fill("input[name=password]", login)
+    page.locator(".oe_login_form button[type=submit]").click()
+    page.wait_for_url(f"**{path}**")

@@ -1,6 +1,8 @@
 """Odoo as its users reach it: JSON-RPC as the web client speaks it, and pages with their forms."""
 
+import html
 import re
+from urllib.parse import urljoin
 
 import requests
 
@@ -54,6 +56,17 @@ class OdooClient:
     def page(self, path: str) -> requests.Response:
         """Open a page."""
         return self.http.get(self.url + path, timeout=60)
+
+    def follow(self, form: str) -> requests.Response:
+        """Send a form that the page's script would send by itself."""
+        action = html.unescape(re.search(r'action="([^"]+)"', form)[1])
+        method = re.search(r'method="(\w+)"', form)[1]
+        fields = {
+            html.unescape(name): html.unescape(value)
+            for name, value in re.findall(r'name="([^"]+)"\s+value="([^"]*)"', form)
+        }
+        how = "params" if method.lower() == "get" else "data"
+        return self.http.request(method, urljoin(self.url, action), timeout=60, **{how: fields})
 
     def submit(self, page: str, action: str, **fields) -> requests.Response:
         """Send a form, with the token of a page that has been open for some time already."""

@@ -15,7 +15,7 @@ class Copy:
 
     def __init__(self, folder):
         self.folder = folder
-        self.http_port, self.link_port = free_port(), free_port()
+        self.http_port = free_port()
         skip = shutil.ignore_patterns(".git", ".local", ".*_cache", ".hypothesis", "__pycache__")
         shutil.copytree(paths.ROOT, folder, ignore=skip, symlinks=True)
         (folder / ".local").mkdir()
@@ -24,7 +24,11 @@ class Copy:
 
     def start(self, **env):
         """Start scripts/run with an environment of its own."""
-        ports = {"ACREL_HTTP_PORT": str(self.http_port), "ACREL_LINK_PORT": str(self.link_port)}
+        others = ("ACREL_LINK_PORT", "ACREL_WECHATPAY_PORT", "ACREL_ALIPAY_PORT")
+        ports = {
+            "ACREL_HTTP_PORT": str(self.http_port),
+            **{name: str(free_port()) for name in others},
+        }
         return subprocess.Popen(
             [self.folder / "scripts" / "run"],
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(self.folder), **ports, **env},

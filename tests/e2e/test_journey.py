@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser import DESK, PHONE, chromium_browser, person, picture
+from browser import DESK, PHONE, chromium_browser, log_in, person, picture
 from network import Network
 from sessions import check_money, look, wait_for
 from waiting import eventually
@@ -172,12 +172,3 @@ def accountant_posts(network: Network, chromium, gross: int) -> None:
         for code in ("2204", "6001", "2221"):
             assert code in text
         picture(page, "desk-entry")
-
-
-def log_in(page: Page, login: str, path: str) -> None:
-    """Log in by the form."""
-    page.goto(f"/web/login?redirect={path}")
-    page.fill("input[name=login]", login)
-    page.fill("input[name=password]", login)
-    page.locator(".oe_login_form button[type=submit]").click()
-    page.wait_for_url(f"**{path}**")

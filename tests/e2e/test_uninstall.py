@@ -7,7 +7,14 @@ from people import driver_with
 from sessions import check_money, grows
 
 #: From the highest to the lowest: each is removed when nothing of ours stands on it any more.
-ADDONS = ("acrel_shore_power", "acrel_billing", "acrel_charging", "acrel_meter_link")
+ADDONS = (
+    "payment_wechatpay",
+    "payment_alipay_cn",
+    "acrel_shore_power",
+    "acrel_billing",
+    "acrel_charging",
+    "acrel_meter_link",
+)
 
 # Whatever add-ons may leave in a database, by kind and name.
 TRACES = """

@@ -32,7 +32,10 @@ class House:
         self.folder = folder
         self.user = user
         self.words = folder.parent / "said"
-        self.http_port, self.link_port = free_port(), free_port()
+        self.ports = {
+            f"ACREL_{name}_PORT": str(free_port())
+            for name in ("HTTP", "LINK", "WECHATPAY", "ALIPAY")
+        }
         self.process: subprocess.Popen | None = None
         self.family: list[int] = []
 
@@ -42,8 +45,7 @@ class House:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.folder / "home"),
             "ACREL_CACHE": str(self.folder / "cache"),
-            "ACREL_HTTP_PORT": str(self.http_port),
-            "ACREL_LINK_PORT": str(self.link_port),
+            **self.ports,
             **more,
         }
 
@@ -159,7 +161,8 @@ def test_starts_serves_and_stops(house):
     (odoo,) = [
         pid
         for pid in house.family
-        if f"--http-port={house.http_port}" in Path(f"/proc/{pid}/cmdline").read_text()
+        if f"--http-port={house.ports['ACREL_HTTP_PORT']}"
+        in Path(f"/proc/{pid}/cmdline").read_text()
     ]
     os.kill(odoo, signal.SIGKILL)
     assert house.wait_end() == 2
