@@ -47,7 +47,7 @@ def seller(server):
     seller = App(server.gateway.address, "2021000000000008", seller_id="2088000000000088")
     no = seller.paid("100.00", subject='充电, "快" } {')
     give_back(seller, no, "0.30", "r1")
-    seller.paid("0.01")
+    seller.paid("0.90")
     seller.precreate("5.00")
     seller.control("POST", "bills", merchant=seller.app_id, day=day(), lines=0)
     seller.orders = [no]
@@ -71,11 +71,11 @@ def test_business_lines_and_their_sums(seller):
     )
     assert (given_back["业务类型"], given_back["商家实收（元）"]) == ("退款", "-0.30")
     assert given_back["退款批次号/请求号"] == "r1"
-    assert small["订单金额（元）"] == "0.01"
-    assert "#交易合计：2笔，商家实收共100.01元，商家优惠共0.00元\r\n" in lines
+    assert (small["订单金额（元）"], small["服务费（元）"]) == ("0.90", "-0.01")
+    assert "#交易合计：2笔，商家实收共100.90元，商家优惠共0.00元\r\n" in lines
     assert "#退款合计：1笔，商家实收退款共-0.30元，商家优惠退款共0.00元\r\n" in lines
     total = table(summary)[-1]
-    assert (total["门店编号"], total["实收净额（元）"]) == ("合计", "99.11")
+    assert (total["门店编号"], total["实收净额（元）"]) == ("合计", "99.99")
     assert (total["交易订单总笔数"], total["退款订单总笔数"]) == ("2", "1")
 
 
@@ -84,10 +84,10 @@ def test_account_lines_add_up_to_the_balance(seller):
     lines = next(text for name, text in files.items() if name.endswith("_账务明细.csv"))
     rows = table(lines)
     moved = sum(Decimal(row["收入金额（+元）"]) + Decimal(row["支出金额（-元）"]) for row in rows)
-    assert moved == Decimal(rows[-1]["账户余额（元）"]) == Decimal("99.11")
-    assert [row["业务类型"] for row in rows] == ["在线支付", "收费", "交易退款", "在线支付"]
-    assert "#收入合计：2笔，共100.01元\r\n" in lines
-    assert "#支出合计：2笔，共-0.90元\r\n" in lines
+    assert moved == Decimal(rows[-1]["账户余额（元）"]) == Decimal("99.99")
+    assert [row["业务类型"] for row in rows] == ["在线支付", "收费", "交易退款", "在线支付", "收费"]
+    assert "#收入合计：2笔，共100.90元\r\n" in lines
+    assert "#支出合计：3笔，共-0.91元\r\n" in lines
 
 
 def test_a_bill_of_many_lines(seller):

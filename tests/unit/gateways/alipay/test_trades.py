@@ -44,6 +44,7 @@ def press(app: App, page: str, button: str):
         ({"out_trade_no": ""}, "ACQ.INVALID_PARAMETER"),
         ({"total_amount": "0.00"}, "ACQ.INVALID_PARAMETER"),
         ({"total_amount": "0.001"}, "ACQ.INVALID_PARAMETER"),
+        ({"total_amount": "88.888"}, "ACQ.INVALID_PARAMETER"),
         ({"total_amount": "1e2"}, "ACQ.INVALID_PARAMETER"),
         ({"total_amount": "-1.00"}, "ACQ.INVALID_PARAMETER"),
         ({"total_amount": True}, "ACQ.INVALID_PARAMETER"),
