@@ -11,6 +11,7 @@ ORDER_NUMBER = re.compile("[0-9A-Za-z_]{1,64}", re.ASCII)
 REQUEST_NUMBER = re.compile(".{1,64}")
 USER_ID = re.compile("2088[0-9]{12}", re.ASCII)
 NOT_IN_A_SUBJECT = set("/=&")
+ADDRESS = re.compile("https?://[^/?#]+[^?#]*", re.ASCII)
 LONGEST_ADDRESS = 256
 
 
@@ -59,9 +60,9 @@ def subject(call: Call) -> str:
 
 
 def address(call: Call, name: str) -> str:
-    """Read notify_url or return_url, which stand beside biz_content."""
+    """Read notify_url or return_url, which stand beside biz_content and have no query."""
     value = call.parameters.get(name, "")
-    if value and (len(value) > LONGEST_ADDRESS or not re.match("https?://[^/]", value)):
+    if value and (len(value) > LONGEST_ADDRESS or not ADDRESS.fullmatch(value)):
         raise Refusal("isv.invalid-parameter", name)
     return value
 

@@ -155,5 +155,4 @@ def return_address(gateway: "AlipayGateway", order: Order) -> str:
     }
     content = signing.string_to_sign(form, signing.OF_A_NOTIFICATION)
     form["sign"] = keys.sign(keys.load_private(settings["key"]), content.encode())
-    joint = "&" if "?" in order.return_url else "?"
-    return f"{order.return_url}{joint}{urlencode(form)}"
+    return f"{order.return_url}?{urlencode(form)}"

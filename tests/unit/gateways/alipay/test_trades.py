@@ -68,6 +68,13 @@ def test_limits(app, changes, sub_code):
     assert (refused["code"], refused["sub_code"]) == ("40004", sub_code)
 
 
+@pytest.mark.parametrize("name", ["notify_url", "return_url"])
+@pytest.mark.parametrize("address", ["ftp://a/b", "https://a/b?id=1", "http://", "x" * 257])
+def test_addresses_that_are_refused(app, name, address):
+    form = app.form(PAGE, terms(**PAGE_PRODUCT), **{name: address})
+    assert b'data-error="isv.invalid-parameter"' in app.get(form)[1]
+
+
 @pytest.mark.parametrize("amount", ["0.01", "100000000", "100000000.00", "1.5", 88, 0.29])
 def test_amounts_that_are_good(app, amount):
     assert app.call(PRECREATE, terms(total_amount=amount))["code"] == "10000"
