@@ -36,7 +36,8 @@ def start(
     if not meters:
         return None
     bus = free_port()
-    folder = paths.make(processes.odoo.folder / f"site-{processes.database}")
+    config = config_file(processes)
+    folder = paths.make(config.parent)
     simulator = processes.start_modbus_meters(
         bus,
         f"--count={meters}",
@@ -51,12 +52,16 @@ def start(
         f'[[bus]]\nname = "courtyard"\nhost = "{LOOPBACK}"\ntcp_port = {bus}\n',
         *(f"[[bus.meter]]\nslave = {slave}\n{told}" for slave in range(1, meters + 1)),
     ]
-    config = folder / "meter-agent.toml"
     config.write_text("\n".join(parts))
     _hand_over(processes, folder, config)
     agent = processes.start_agent(config)
     agent.wait_until(lambda: _ask(processes, ONLINE), READY_SECONDS, "registering with the link")
     return simulator
+
+
+def config_file(processes: Stack) -> Path:
+    """Give the file in the site's folder that configures its agent."""
+    return processes.odoo.folder / f"site-{processes.database}" / "meter-agent.toml"
 
 
 def _ask(processes: Stack, query: str) -> int | bool:

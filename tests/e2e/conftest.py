@@ -2,6 +2,7 @@
 
 import pytest
 
+from browser import chromium_browser
 from house.stage import Stage
 from network import Network
 from people import driver_with
@@ -40,6 +41,13 @@ def staff(network):
 def driver(network):
     """A driver with enough money in the wallet."""
     return driver_with(network, "rich", 100_000)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for all people of a module."""
+    with chromium_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(autouse=True)

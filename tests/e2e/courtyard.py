@@ -1,5 +1,6 @@
 """The demonstration's site without wireless modules: plain Modbus meters behind the meter agent."""
 
+import subprocess
 from pathlib import Path
 
 from house import site
@@ -32,6 +33,21 @@ class Courtyard(Network):
             address=f"{host}:{port}",
             poll_closed=0.5,
         )
+
+    def restart_agent(self, package: Path, passphrase: Path, iccid: str) -> None:
+        """Put another SIM card into the agent's box, and import a package, as an installer does."""
+        (agent,) = (child for child in self.stack.children if child.name == "meter_agent")
+        agent.stop()
+        self.stack.children.remove(agent)
+        config = site.config_file(self.stack)
+        config.write_text(config.read_text().replace("[site]\n", f'[site]\niccid = "{iccid}"\n'))
+        subprocess.run(
+            self.stack.agent_line(config, "import", package, "--passphrase-file", passphrase),
+            env=self.stack.agent_env(),
+            check=True,
+            capture_output=True,
+        )
+        self.stack.start_agent(config)
 
     def serial(self, pile: str) -> str:
         """Return what the simulator calls the pile's meter: its first slave has the first name."""

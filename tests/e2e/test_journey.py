@@ -3,10 +3,9 @@
 import re
 from decimal import Decimal
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from browser import DESK, PHONE, chromium_browser, log_in, person, picture
+from browser import DESK, PHONE, log_in, person, picture
 from network import Network
 from sessions import check_money, look, wait_for
 from waiting import eventually
@@ -15,13 +14,6 @@ PILE = "P004"
 LOGIN = "new.driver@example.com"
 PASSWORD = "a long password of hers"
 TOP_UP = 50
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all people of this module."""
-    with chromium_browser() as browser:
-        yield browser
 
 
 def sign_up(page: Page) -> None:
