@@ -58,7 +58,8 @@ class FundRow(NamedTuple):
     note: str
 
 
-# heading in the file, how it is read; in the order of the row's fields
+# heading in the file, how it is read; in the order of the row's fields. With a question mark: empty
+# cells, or for texts the whole column, may be missing
 _TRADE_COLUMNS = (
     ("支付宝交易号", "text"),
     ("商户订单号", "text"),
@@ -77,13 +78,13 @@ _FUND_COLUMNS = (
     ("账务流水号", "text"),
     ("业务流水号", "text"),
     ("商户订单号", "text"),
-    ("商品名称", "text"),
+    ("商品名称", "text?"),
     ("发生时间", "time"),
-    ("对方账号", "text"),
+    ("对方账号", "text?"),
     ("收入金额（+元）", "fen"),
     ("支出金额（-元）", "fen"),
     ("账户余额（元）", "fen"),
-    ("交易渠道", "text"),
+    ("交易渠道", "text?"),
     ("业务类型", "text"),
     ("备注", "text"),
 )
@@ -148,10 +149,17 @@ def _rows(lines, kind):
 
 def _readers(headings, columns):
     places = {heading.strip(): at for at, heading in enumerate(headings)}
-    missing = [heading for heading, _kind in columns if heading not in places]
+    missing = [heading for heading, kind in columns if heading not in places and kind != "text?"]
     if missing:
         raise BillError("missing_columns", columns="、".join(missing))
-    return [(_READERS[kind], places[heading]) for heading, kind in columns]
+    return [
+        (_READERS[kind], places[heading]) if heading in places else (_nothing, 0)
+        for heading, kind in columns
+    ]
+
+
+def _nothing(_cell):
+    return ""
 
 
 def _time(cell):
@@ -166,4 +174,10 @@ def _fen(cell):
     return fen(cell.strip() or "0")
 
 
-_READERS = {"text": str.strip, "time": _time, "time?": _time_or_none, "fen": _fen}
+_READERS = {
+    "text": str.strip,
+    "text?": str.strip,
+    "time": _time,
+    "time?": _time_or_none,
+    "fen": _fen,
+}

@@ -50,6 +50,11 @@ class Refusal(GatewayError):
         }
 
     @property
+    def is_final(self):
+        """Whether Alipay looked at the business itself and said no, rather than at our request."""
+        return self.signed and self.code == "40004" and not self.is_momentary
+
+    @property
     def is_unknown_order(self):
         """Whether Alipay says, signed, that it never heard of the order."""
         return self.signed and self.sub_code == "ACQ.TRADE_NOT_EXIST"

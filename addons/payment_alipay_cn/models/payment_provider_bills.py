@@ -3,7 +3,7 @@
 import tempfile
 from contextlib import contextmanager
 from datetime import date
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
@@ -15,6 +15,7 @@ from ..alipay_gateway import BillError, GatewayError, read_bill
 TIMEOUT_SECONDS = 10
 LARGEST_BILL = 256 * 1024 * 1024
 IN_MEMORY = 4 * 1024 * 1024
+ALIPAY_HOSTS = (".alipay.com", ".alipaydev.com")
 KINDS = ("trade", "signcustomer")
 
 
@@ -50,19 +51,32 @@ class PaymentProvider(models.Model):
             "alipay.data.dataservice.bill.downloadurl.query",
             {"bill_type": kind, "bill_date": text},
         )
-        address = answer.get("bill_download_url") or ""
-        gateway = urlsplit(self._alipay_cn_gateway())
-        found = urlsplit(address)
-        if found.scheme != "https" and found[:2] != gateway[:2]:
-            raise BillError("download", problem=self.env._("its address is not safe"))
+        address = self._alipay_cn_safe_address(answer.get("bill_download_url") or "")
         with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
             self._alipay_cn_download(address, file)
             file.seek(0)
             yield file
 
+    def _alipay_cn_safe_address(self, address):
+        """Return the download address over https.
+
+        Alipay still writes http addresses of its own hosts; those take https. Any other host than
+        Alipay's and the gateway's own (a simulator, a proxy) is refused.
+        """
+        found = urlsplit(address)
+        gateway = urlsplit(self._alipay_cn_gateway())
+        if found[:2] == gateway[:2]:
+            return address
+        host = found.hostname or ""
+        if found.scheme not in ("http", "https") or not host.endswith(ALIPAY_HOSTS):
+            raise BillError("download", problem=self.env._("its address is not one of Alipay's"))
+        return urlunsplit(found._replace(scheme="https", netloc=host))
+
     def _alipay_cn_download(self, address, file):
         try:
-            with requests.get(address, stream=True, timeout=TIMEOUT_SECONDS) as response:
+            with requests.get(
+                address, stream=True, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            ) as response:
                 response.raise_for_status()
                 size = 0
                 for chunk in response.iter_content(64 * 1024):

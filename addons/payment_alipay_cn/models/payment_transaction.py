@@ -37,6 +37,7 @@ class PaymentTransaction(models.Model):
     )
     alipay_cn_app_id = fields.Char(string="Alipay Application", readonly=True)
     alipay_cn_gateway = fields.Char(string="Alipay Gateway", readonly=True)
+    alipay_cn_went_back = fields.Boolean(string="Paid and Refunded Elsewhere", readonly=True)
     alipay_cn_refund_told = fields.Char(string="Refund Sum Told by Alipay", readonly=True)
     alipay_cn_qr_code = fields.Char(string="Alipay QR Code", readonly=True)
     alipay_cn_expires_at = fields.Datetime(string="To Be Paid Until", readonly=True)
@@ -108,6 +109,14 @@ class PaymentTransaction(models.Model):
             "currency_code": _currency(payment_data),
         }
 
+    def _validate_amount(self, payment_data):
+        """Override of `payment`: the same check, with a sentence that tells both amounts."""
+        if self.provider_code != const.CODE:
+            return super()._validate_amount(payment_data)
+        if problem := self._alipay_cn_difference(payment_data):
+            self._set_error(problem)
+        return None
+
     def _alipay_cn_fen(self):
         """Return the amount in whole fen, positive for refunds too."""
         return payment_utils.to_minor_currency_units(abs(self.amount), self.currency_id)
@@ -133,8 +142,7 @@ class PaymentTransaction(models.Model):
         """
         if self.provider_code != const.CODE:
             return super()._apply_updates(payment_data)
-        if problem := self._alipay_cn_difference(payment_data):
-            self._set_error(problem)
+        if self._alipay_cn_difference(payment_data):
             return None
         if self.operation == "refund":
             return self._alipay_cn_apply_refund(payment_data)
@@ -142,6 +150,8 @@ class PaymentTransaction(models.Model):
         if status in const.PAID:
             self._alipay_cn_apply_paid(payment_data)
         elif status == const.CLOSED and self.state in ("draft", "pending"):
+            if payment_data.get("gmt_payment") or payment_data.get("send_pay_date"):
+                self.alipay_cn_went_back = True
             self._alipay_cn_settled()
             self._set_canceled(self.env._("The order was closed at Alipay."))
         elif status not in (const.WAITING, const.CLOSED):
@@ -183,6 +193,13 @@ class PaymentTransaction(models.Model):
                     self.provider_reference,
                     trade_no,
                 )
+            return
+        if self.alipay_cn_went_back:
+            _logger.info(
+                "Order %s was paid and refunded entirely before it was known here; an older "
+                "notification of the payment was not counted.",
+                self.reference,
+            )
             return
         self.provider_reference = trade_no
         self._alipay_cn_settled()

@@ -249,10 +249,15 @@ class PaymentTransaction(models.Model):
 
     def _alipay_cn_same_order(self, answer):
         """Refuse an answer that is signed but about another order."""
-        if answer.get("out_trade_no") != self.reference:
+        seller = (self.provider_id.alipay_cn_seller_id or "").strip()
+        if (
+            answer.get("out_trade_no") != self.reference
+            or answer.get("seller_id", seller) != seller
+            or answer.get("app_id", self._alipay_cn_app()) != self._alipay_cn_app()
+        ):
             raise AnswerError("other_order")
 
     def _alipay_cn_take(self, data):
-        """Take the gateway's word, one at a time."""
+        """Take the gateway's word, one at a time; the payer's language is the messages'."""
         self._alipay_cn_lock()
-        self._process(const.CODE, data)
+        self.with_context(lang=self.partner_lang or self.env.lang)._process(const.CODE, data)

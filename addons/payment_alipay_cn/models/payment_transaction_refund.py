@@ -64,11 +64,11 @@ class PaymentTransaction(models.Model):
             )
             source._alipay_cn_same_order(answer)
         except Refusal as refusal:
-            if refusal.is_momentary or not refusal.signed:
-                self._alipay_cn_tell(refusal)
-            else:
+            if refusal.is_final:
                 self._alipay_cn_settled()
                 self._set_error(self.provider_id._alipay_cn_sentence(refusal))
+            else:
+                self._alipay_cn_tell(refusal)
             return
         except (GatewayError, ValidationError) as problem:
             self._alipay_cn_tell(problem)
@@ -78,9 +78,9 @@ class PaymentTransaction(models.Model):
             self._alipay_cn_take_sum(answer.get("refund_fee"), answer.get("trade_no"))
 
     def _alipay_cn_tell(self, problem):
-        _logger.warning(
-            "Refund %s: %s", self.reference, self.provider_id._alipay_cn_sentence(problem)
-        )
+        """Tell why the refund still waits, on its form and in the log."""
+        self.state_message = self.provider_id._alipay_cn_sentence(problem)
+        _logger.warning("Refund %s: %s", self.reference, self.state_message)
 
     def _alipay_cn_take_sum(self, refund_fee, trade_no):
         """Finish the refund if the sum of all refunds that Alipay reports holds it exactly.

@@ -1,1 +1,1 @@
-from . import test_flow, test_notification, test_refund
+from . import test_bills, test_flow, test_notification, test_provider, test_query, test_refund

@@ -46,6 +46,7 @@ class AlipayCommon(PaymentHttpCommon):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.env = cls.env(context=dict(cls.env.context, lang="en_US"))
         cls.simulator = Simulator()
         cls.addClassCleanup(cls.simulator.stop)
         cls.private_key = pem(rsa_key("app"))
@@ -99,7 +100,7 @@ class AlipayCommon(PaymentHttpCommon):
         form = self._extract_values_from_html_form(rendered)
         return self.url_open(
             f"{form['action']}?access_token={form['inputs']['access_token']}",
-            headers={"User-Agent": agent},
+            headers={"User-Agent": agent, "Accept-Language": "en"},
             allow_redirects=False,
         )
 
