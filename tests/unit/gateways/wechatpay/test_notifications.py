@@ -74,6 +74,15 @@ def test_a_refund_is_told_when_it_ends(merchant: Merchant, control: Control, sho
     assert ("success_time" in told) == (ending == "success")
 
 
+def test_a_refund_that_named_no_address_is_not_told(merchant: Merchant, control: Control):
+    control("POST", "refunds/policy", automatic=False)
+    document = merchant.refund(merchant.paid(), 345)
+    merchant.ask("POST", REFUNDS, document)
+    control("POST", f"refunds/{document['out_refund_no']}/finish", status="success")
+    told = control("GET", f"notifications?refund={document['out_refund_no']}")
+    assert told["waiting"] + told["held"] + told["deliveries"] == []
+
+
 def test_an_abnormal_refund_that_a_person_mends(merchant: Merchant, control: Control, shop: Shop):
     control("POST", "refunds/policy", automatic=False)
     control("POST", "notifications/mode", mode="held")
