@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TRANSPORT = {
     "delay",
+    "delay_after",
     "hang",
     "drop",
     "drop_after",
@@ -125,12 +126,15 @@ def answer(gateway: "Gateway", request: Request) -> Answer | None:
     if kind not in TRANSPORT:
         request.fault = fault
     given = gateway.answer(request)
-    if kind.endswith("_after"):
-        page = None if kind == "drop_after" else _page_of_a_proxy(kind.removesuffix("_after"))
-        if given.then:
-            given.then()
-        return page
-    return given
+    if not kind.endswith("_after"):
+        return given
+    if given.then:
+        given.then()
+        given.then = None
+    if kind == "delay_after":
+        gateway.stopping.wait(1.0 if fault.seconds is None else fault.seconds)
+        return given
+    return None if kind == "drop_after" else _page_of_a_proxy(kind.removesuffix("_after"))
 
 
 def _page_of_a_proxy(kind: str) -> Answer:

@@ -1,15 +1,17 @@
 """What goes wrong on demand: with the network, with the gateway, with the answer."""
 
+import contextlib
 import http.client
 import json
 import socket
+import threading
 import time
 
 import pytest
 
 from gateways import keys
 
-from ..running import Control, send
+from ..running import Control, eventually, send
 from .merchant import Merchant
 
 NATIVE = "/v3/pay/transactions/native"
@@ -65,6 +67,22 @@ def test_delay_answers_later(merchant: Merchant, control: Control):
     began = time.monotonic()
     assert merchant.signed(_ask(merchant))
     assert time.monotonic() - began >= 0.2
+
+
+def test_what_is_done_at_once_and_answered_later(merchant: Merchant, control: Control):
+    _fault(control, "delay_after", seconds=60)
+    document = merchant.order()
+    asking = threading.Thread(target=_ask_and_be_cut_off, args=(merchant, document), daemon=True)
+    asking.start()
+    number = document["out_trade_no"]
+    eventually(lambda: control("GET", "orders")["orders"][-1]["number"] == number)
+    assert control("POST", f"orders/{number}/pay", notify=False)["state"] == "paid"
+    assert asking.is_alive()
+
+
+def _ask_and_be_cut_off(merchant: Merchant, document: dict) -> None:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        _ask(merchant, document)
 
 
 def test_a_signed_error(merchant: Merchant, control: Control):
