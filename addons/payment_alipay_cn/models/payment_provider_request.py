@@ -50,7 +50,8 @@ class PaymentProvider(models.Model):
                 return client.answer(method, raw)
             except ValidationError as problem:
                 if attempt == ATTEMPTS:
-                    raise Unreachable("unreachable", problem=str(problem)) from None
+                    told = " ".join(str(problem).split())
+                    raise Unreachable("unreachable", problem=told) from None
             except Refusal as refusal:
                 if attempt == ATTEMPTS or not refusal.is_momentary:
                     raise

@@ -242,12 +242,12 @@ class TestProvider(AlipayCommon):
     def test_refused_by_alipay_tells_the_payer_nothing_of_the_inside(self):
         self.provider.alipay_cn_desk_page = "precreate"
         tx = self.order()
-        refused = {"code": "40004", "sub_code": "ACQ.ACCESS_FORBIDDEN"}
-        self.simulator.fault("error", times=2, values=refused)
+        refused = {"code": "40004", "sub_code": "ACQ.TRADE_HAS_CLOSE"}
+        self.simulator.fault("error", values=refused)
         with self.quiet() as logs:
             page = self.open_pay_page(tx).text
-        self.assertIn("contract with Alipay does not cover", logs.output[0])
-        self.assertNotIn("ACCESS_FORBIDDEN", page)
+        self.assertIn("Alipay has closed this order", logs.output[0])
+        self.assertNotIn("TRADE_HAS_CLOSE", page)
         self.assertIn("refuses the payment just now", page)
 
     def test_reset_credentials_empties_them_all(self):
