@@ -27,6 +27,7 @@ class WechatpayNotifyController(http.Controller):
         methods=["POST"],
         csrf=False,
         save_session=False,
+        readonly=False,
         max_content_length=MAXIMUM_BYTES,
     )
     def wechatpay_notify(self, provider_id, **_form):
