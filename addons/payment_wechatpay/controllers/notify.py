@@ -89,7 +89,7 @@ class WechatpayNotifyController(http.Controller):
             if not transaction:
                 transaction = order._wechatpay_foreign_refund(data)
             if not transaction:
-                raise BadRequest("a refund without number or amount")
+                raise BadRequest("a refund that is none of this order")
             transaction._wechatpay_lock()
         if problem := transaction._wechatpay_identity_problem(data):
             raise BadRequest(f"another {problem} than this order's")

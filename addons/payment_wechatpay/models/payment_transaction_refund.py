@@ -29,14 +29,23 @@ class PaymentTransaction(models.Model):
         self._wechatpay_check_refundable(amount_to_refund or self.amount)
         return super()._refund(amount_to_refund=amount_to_refund)
 
-    def _wechatpay_check_refundable(self, amount):
-        """Raise a sentence unless so much can still be refunded of this order."""
-        refunds = self.child_transaction_ids.filtered(
+    def _wechatpay_refunds(self):
+        """Return the order's refunds that were made or may still be."""
+        return self.child_transaction_ids.filtered(
             lambda child: child.operation == "refund" and child.state not in ("cancel", "error")
         )
+
+    def _wechatpay_refundable_fen(self):
+        """Return how much of the order is not refunded, in fen."""
+        refunded = sum(child._wechatpay_fen() for child in self._wechatpay_refunds())
+        return self._wechatpay_fen() - refunded
+
+    def _wechatpay_check_refundable(self, amount):
+        """Raise a sentence unless so much can still be refunded of this order."""
+        refunds = self._wechatpay_refunds()
         if self.currency_id.compare_amounts(amount, 0) <= 0:
             raise ValidationError(self.env._("The amount to refund must be above zero."))
-        left = self._wechatpay_fen() - sum(child._wechatpay_fen() for child in refunds)
+        left = self._wechatpay_refundable_fen()
         if round(amount * 100) > left:
             raise ValidationError(
                 self.env._(
@@ -171,12 +180,16 @@ class PaymentTransaction(models.Model):
     def _wechatpay_foreign_refund(self, payment_data):
         """Return a new refund transaction for one that was made in the merchant platform.
 
+        Empty if it cannot be one of this order: without number, or of more than is left.
+
         :param self: the order that the refund belongs to
         """
         amount = payment_data.get("amount")
         fen = amount.get("refund") if isinstance(amount, dict) else None
         number = payment_data.get("out_refund_no")
-        if type(fen) is not int or fen < 1 or not isinstance(number, str):
+        if type(fen) is not int or not isinstance(number, str):
+            return self.browse()
+        if not 1 <= fen <= self._wechatpay_refundable_fen():
             return self.browse()
         refund = self._create_child_transaction(fen / 100, is_refund=True, reference=number)
         refund._set_pending(

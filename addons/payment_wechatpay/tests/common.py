@@ -191,6 +191,18 @@ class WechatpayCommon(PaymentHttpCommon):
             **changes,
         }
 
+    def _use_merchant(self, merchant_id, **values):
+        """Make the provider another merchant's, which no other test touches."""
+        gateway = self.simulator.register(merchant_id, **values)
+        self.provider.write(
+            {
+                "wechatpay_merchant_id": merchant_id,
+                "wechatpay_public_key_id": gateway["public_key_id"],
+                "wechatpay_public_key": gateway["public_key"],
+            }
+        )
+        return gateway
+
     def _order(self, trade_type="native", **values):
         """Return a transaction whose order exists at the gateway."""
         transaction = self._transaction(**values)

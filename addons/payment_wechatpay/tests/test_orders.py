@@ -102,7 +102,7 @@ class TestOrders(WechatpayCommon):
 
     def test_another_app_of_the_merchant(self):
         mini_program = "wx9999999999999999"
-        self.simulator.register(appids=[APP_ID, mini_program])
+        self._use_merchant("1900000303", appids=[APP_ID, mini_program])
         transaction = self._transaction()
         parameters = transaction._wechatpay_client_parameters(OPENID, app_id=mini_program)
         self.assertEqual(parameters["appId"], mini_program)
