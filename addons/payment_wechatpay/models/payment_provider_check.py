@@ -3,7 +3,6 @@
 import re
 import secrets
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from odoo import models
 from odoo.exceptions import ValidationError
@@ -11,7 +10,7 @@ from odoo.exceptions import ValidationError
 from odoo.addons.payment.logging import get_payment_logger
 from odoo.addons.payment_wechatpay import const
 from odoo.addons.payment_wechatpay.exceptions import WechatpayNoAnswer, WechatpayRefused
-from odoo.addons.payment_wechatpay.wechatpay_v3 import keys, resource, signature
+from odoo.addons.payment_wechatpay.wechatpay_v3 import keys, resource
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 
@@ -246,38 +245,43 @@ class PaymentProvider(models.Model):
 
     # === SENTENCES === #
 
-    def _wechatpay_refusal_sentence(self, refusal):
-        """Return the sentence for an answer that is not proven."""
+    def _wechatpay_refusal_sentence(self, refusal, said=None):
+        """Return the sentence for an answer that is not proven; `said`: what it claims."""
         if refusal.reason == "clock":
-            return self.env._(
-                "The clocks of this server and of WeChat Pay differ by more than five minutes. Set"
-                " this server's clock by a time service."
-            )
+            return self._wechatpay_clock_sentence()
         if self.wechatpay_verification == "certificate":
-            field = self._wechatpay_field_label("wechatpay_platform_certificates")
-        elif refusal.reason == "serial":
-            field = self._wechatpay_field_label("wechatpay_public_key_id")
+            field_names = ["wechatpay_platform_certificates"]
+        elif refusal.reason == "signature":
+            field_names = ["wechatpay_public_key"]
         else:
-            field = self._wechatpay_field_label("wechatpay_public_key")
+            field_names = ["wechatpay_public_key_id", "wechatpay_public_key"]
+        fields_to_see = ", ".join(self._wechatpay_field_label(name) for name in field_names)
+        if said:
+            return self.env._(
+                "The answer is not proven to be WeChat Pay's (%(reason)s). Look at %(fields)s and"
+                " at the gateway address. It says: %(said)s",
+                reason=refusal.reason,
+                fields=fields_to_see,
+                said=said,
+            )
         return self.env._(
-            "The answer is not proven to be WeChat Pay's (%(reason)s). Look at %(field)s and at"
+            "The answer is not proven to be WeChat Pay's (%(reason)s). Look at %(fields)s and at"
             " the gateway address.",
             reason=refusal.reason,
-            field=field,
+            fields=fields_to_see,
         )
 
-    def _wechatpay_unauthorized_sentence(self, response, message):
+    def _wechatpay_clock_sentence(self):
+        """Return the sentence about two clocks that differ."""
+        return self.env._(
+            "The clocks of this server and of WeChat Pay differ by more than five minutes. Set this"
+            " server's clock by a time service."
+        )
+
+    def _wechatpay_unauthorized_sentence(self, message):
         """Return the sentence for a request whose signature the gateway did not accept."""
-        try:
-            theirs = parsedate_to_datetime(response.headers.get("Date", "")).astimezone(UTC)
-            skew = abs((datetime.now(UTC) - theirs).total_seconds())
-        except ValueError:
-            skew = 0
-        if skew > signature.CLOCK_TOLERANCE:
-            return self.env._(
-                "The clocks of this server and of WeChat Pay differ by more than five minutes. Set"
-                " this server's clock by a time service."
-            )
+        if "timestamp" in message:
+            return self._wechatpay_clock_sentence()
         return self.env._(
             "WeChat Pay does not accept this merchant's signature: %(message)s Look at %(key)s,"
             " %(serial)s and %(merchant)s.",

@@ -61,9 +61,11 @@ class PaymentProvider(models.Model):
             return super()._send_api_request(method, endpoint, **kwargs)
         try:
             return super()._send_api_request(method, endpoint, **kwargs)
-        except (WechatpayNoAnswer, WechatpayRefused):
-            raise
         except (ValidationError, requests.exceptions.RequestException) as error:
+            # Odoo's helper turns these two into a ValidationError; others have their own sentence.
+            no_line = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+            if isinstance(error, ValidationError) and not isinstance(error.__context__, no_line):
+                raise
             raise WechatpayNoAnswer(
                 self.env._(
                     "WeChat Pay could not be reached at %(address)s. Try again in a moment.",
@@ -157,8 +159,8 @@ class PaymentProvider(models.Model):
         message = str(content.get("message", ""))[:500]
         if response.status_code == requests.codes.unauthorized:
             # The gateway did not accept our signature, so it signs nothing either.
-            raise WechatpayNoAnswer(self._wechatpay_unauthorized_sentence(response, message))
-        self._wechatpay_verify_answer(response)
+            raise WechatpayNoAnswer(self._wechatpay_unauthorized_sentence(message))
+        self._wechatpay_verify_answer(response, said=f"{code}: {message}")
         if (
             code in const.TEMPORARY_CODES
             or response.status_code == HTTP_TOO_MANY
@@ -222,7 +224,8 @@ class PaymentProvider(models.Model):
                 signature.check(response.headers, response.content, self._wechatpay_verifiers())
         except signature.SignatureRefused as refusal:
             raise WechatpayNoAnswer(
-                self._wechatpay_refusal_sentence(refusal), again=refusal.reason != "clock"
+                self._wechatpay_refusal_sentence(refusal, kwargs.get("said")),
+                again=refusal.reason != "clock",
             ) from refusal
 
     def _wechatpay_notify_url(self):

@@ -53,7 +53,7 @@ class TestBills(WechatpayCommon):
 
     def test_a_damaged_file(self):
         self._publish(3)
-        self.simulator.fault("/v3/billdownload/", "changed_body")
+        self.simulator.fault("/v3/billdownload/", "not_json")
         with self.assertRaisesRegex(ValidationError, "damaged"):
             list(self.provider._wechatpay_bills("trade", self.day))
         self.assertEqual(len(list(self.provider._wechatpay_bills("trade", self.day))), 3)

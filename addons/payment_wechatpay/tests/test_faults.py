@@ -3,9 +3,11 @@
 from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from .common import WechatpayCommon
 
+TRANSACTION = "odoo.addons.payment_wechatpay.models.payment_transaction"
 ORDERS = "/v3/pay/"
 QUERY = "/v3/pay/transactions/out-trade-no/"
 
@@ -111,6 +113,7 @@ class TestFaults(WechatpayCommon):
         for kind in ("wrong_merchant", "wrong_app", "wrong_order"):
             self._test_query(kind)
 
+    @mute_logger(TRANSACTION)
     def test_a_query_with_another_amount_also_the_second_time(self):
         transaction = self._paid_unheard()
         for _query in range(2):
@@ -145,7 +148,7 @@ class TestFaults(WechatpayCommon):
     # === Clocks ===
 
     def test_clocks_ten_minutes_apart(self):
-        """Nothing is believed meanwhile, and nothing is lost: the clock is mended, the query finds."""
+        """Nothing is believed meanwhile, and nothing is lost: once mended, the query finds it."""
         transaction = self._paid_unheard()
         self.simulator.control("clock", offset_seconds=600)
         self.assertEqual(self._notify(order=transaction.reference).status_code, 401)

@@ -11,6 +11,7 @@ from odoo.tests import tagged
 
 from .common import API_V3_KEY, OPENID, WechatpayCommon, private_pem
 
+NOTIFY = "odoo.addons.payment_wechatpay.controllers.notify"
 SECRET_FIELDS = ("wechatpay_private_key", "wechatpay_api_v3_key")
 
 
@@ -65,8 +66,10 @@ class TestSecrets(WechatpayCommon):
         self.simulator.pay(transaction.reference, notify=False)
         made = self.simulator.make(order=transaction.reference, mutations=["forged"])
         self._deliver(made)
-        for mutation in ("aes_tag", "wrong_merchant"):
-            self._notify(order=transaction.reference, mutations=[mutation])
+        with self.assertLogs(NOTIFY, "WARNING") as warnings:
+            for mutation in ("aes_tag", "wrong_merchant"):
+                self._notify(order=transaction.reference, mutations=[mutation])
+        recorder.texts += warnings.output
         for kind in ("status500", "forged", "drop"):
             self.simulator.fault("/v3/", kind)
             transaction._wechatpay_check()
