@@ -97,7 +97,7 @@ class WechatpayController(http.Controller):
             transaction._wechatpay_prepare(trade_type, client_ip=get_customer_ip_address())
         except ValidationError as error:
             _logger.info("Order %s is not made: %s", transaction.reference, error.args[0])
-            return {"problem": self._payer_sentence(transaction)}
+            return {"problem": self._payer_sentence(transaction, trade_type)}
         if trade_type == "h5":
             back = request.httprequest.url
             joint = "&" if "?" in transaction.wechatpay_h5_url else "?"
@@ -114,10 +114,15 @@ class WechatpayController(http.Controller):
         }
 
     @staticmethod
-    def _payer_sentence(transaction):
+    def _payer_sentence(transaction, trade_type):
         """Return what a payer can do when the order could not be made."""
         if transaction._wechatpay_is_expired():
             return request.env._("The time to pay is over. Go back and start the payment again.")
+        if transaction.wechatpay_trade_type not in (False, trade_type):
+            return request.env._(
+                "This payment was begun in another way, on a phone. Pay it there, or go back and"
+                " start it again here."
+            )
         return request.env._(
             "WeChat Pay cannot take this payment at the moment. Nothing was charged. Try again in"
             " a minute, or go back and choose another way to pay."

@@ -231,13 +231,16 @@ class PaymentTransaction(models.Model):
         self.invalidate_recordset()
 
     def _wechatpay_trigger_post_processing(self):
-        """Have invoices marked paid within a minute though nobody looks at the payment's page.
+        """Have the books follow though nobody looks at the payment's page.
 
-        Not at once: waking the scheduler costs a connection, and the gateway waits for our answer.
+        A payment's within a minute: waking the scheduler costs a connection while the gateway
+        waits for our answer, and the payer's page does it anyhow. A refund's at once: they are
+        few, and the accountant who made it looks.
         """
         cron = self.env.ref("payment.cron_post_process_payment_tx", raise_if_not_found=False)
         if cron:
-            cron._trigger(at=fields.Datetime.now() + timedelta(seconds=5))
+            seconds = 0 if self.operation == "refund" else 5
+            cron._trigger(at=fields.Datetime.now() + timedelta(seconds=seconds))
 
     @api.model
     def _wechatpay_time(self, text):
