@@ -52,7 +52,7 @@ def rotate(book: Book, merchant: Merchant, values: dict[str, Any], now: float) -
         merchant.settings["signs_by"] = use
         return
     made = (
-        platform.new_public_key(merchant.id, book.next_number(), now)
+        platform.new_public_key(merchant.id, now)
         if kind == "public_keys"
         else platform.new_certificate()
     )
@@ -89,7 +89,7 @@ def _keys_for(book: Book, mchid: str, now: float) -> dict[str, Any]:
     if "certificate" not in book.own:
         book.own["certificate"] = platform.new_certificate()
     return {
-        "public_keys": [platform.new_public_key(mchid, book.next_number(), now)],
+        "public_keys": [platform.new_public_key(mchid, now)],
         "certificates": [book.own["certificate"]],
     }
 

@@ -23,11 +23,11 @@ PROBE = "WECHATPAY/SIGNTEST/"
 SKEW = 600
 
 
-def new_public_key(mchid: str, number: int, now: float) -> dict[str, str]:
-    """Make a key pair whose public half the merchant gets with an id."""
+def new_public_key(mchid: str, now: float) -> dict[str, str]:
+    """Make a key pair whose public half the merchant gets with an id that no other key has."""
     day = beijing(now).strftime("%Y%m%d")
     return {
-        "id": f"PUB_KEY_ID_01{mchid:0>10}{day}00{number:012d}",
+        "id": f"PUB_KEY_ID_01{mchid:0>10}{day}00{secrets.randbelow(10**12):012d}",
         "private_key": keys.private_pem(keys.new_key()),
     }
 

@@ -70,7 +70,7 @@ def test_a_body_written_anew_is_refused(merchant: Merchant):
     "changed",
     [
         {"nonce_str": "another"},
-        {"timestamp": str(int(time.time()) + 1)},
+        {"timestamp": "1554208460"},
         {"signature": ""},
         {"signature": "!" * 344},
         {"signature": "A" * 344},
@@ -82,6 +82,13 @@ def test_a_body_written_anew_is_refused(merchant: Merchant):
 def test_a_claim_that_was_not_signed_is_refused(merchant: Merchant, changed):
     body = _order(merchant)
     _refused(merchant, body, merchant.authorization("POST", TARGET, body, **changed))
+
+
+def test_a_timestamp_that_was_not_signed_is_refused(merchant: Merchant):
+    body = _order(merchant)
+    soon = str(int(time.time()) + 120)
+    signed = merchant.authorization("POST", TARGET, body, timestamp=soon)
+    assert _refused(merchant, body, signed) == "签名错误"
 
 
 def test_another_merchants_key_is_refused(merchant: Merchant, control: Control):
