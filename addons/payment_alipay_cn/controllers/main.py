@@ -138,6 +138,8 @@ def _view(tx):
 
 
 def _page(values):
+    minutes, seconds = divmod(values["seconds_left"], 60)
+    values["time_left"] = f"{minutes}:{seconds:02d}"
     response = request.render("payment_alipay_cn.pay_page", values)
     response.headers["Cache-Control"] = "no-store"
     return response

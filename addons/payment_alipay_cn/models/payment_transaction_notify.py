@@ -1,10 +1,16 @@
 """Notifications and return pages: what a message that Alipay signed does."""
 
+from datetime import timedelta
+
 from odoo import api, fields, models
 
 from odoo.addons.payment.logging import get_payment_logger
 
 from .. import const
+from ..alipay_gateway import utc_from_beijing
+
+# A refund's own database transaction is over after this, done or lost.
+REFUND_IN_FLIGHT = timedelta(minutes=10)
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 
@@ -65,7 +71,7 @@ class PaymentTransaction(models.Model):
             if refund.state != "done":
                 refund._alipay_cn_ask_at(fields.Datetime.now())
             return True
-        if number.startswith(f"R_{self.reference}"):
+        if number.startswith(f"R_{self.reference}") and _is_fresh(values.get("gmt_refund")):
             return False  # ours, from a database transaction that is not finished: once more later
         known = self.env._(
             "Alipay reports a refund of %(ref)s that was not made here; refunded in all so far: "
@@ -78,3 +84,11 @@ class PaymentTransaction(models.Model):
             self._log_message_on_linked_documents(known)
             _logger.warning("%s", known)
         return True
+
+
+def _is_fresh(text):
+    """Whether a gateway time lies within the last minutes; one that cannot be read does not."""
+    try:
+        return fields.Datetime.now() - utc_from_beijing(text or "") < REFUND_IN_FLIGHT
+    except ValueError:
+        return False

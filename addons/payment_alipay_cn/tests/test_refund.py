@@ -1,5 +1,9 @@
 """Refunds: done only when Alipay says so, and counted once."""
 
+from datetime import timedelta
+from unittest.mock import patch
+
+from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
@@ -113,6 +117,21 @@ class TestRefund(AlipayCommon):
         self.assertEqual(self.deliver(notification).status_code, 404)
         refund.reference = number
         self.assertEqual(self.deliver(notification).text, "success")
+
+    def test_refund_whose_own_transaction_got_lost_is_told_after_ten_minutes(self):
+        tx = self.paid_order()
+        number = f"R_{tx.reference}"
+        self.provider._alipay_cn_call(
+            "alipay.trade.refund",
+            {"out_trade_no": tx.reference, "out_request_no": number, "refund_amount": "5.00"},
+        )
+        wanted = {"refund": number}
+        notification = self.simulator.control("notifications/make", wanted)["notifications"][0]
+        self.assertEqual(self.deliver(notification).status_code, 404, "it may be on its way")
+        later = fields.Datetime.now() + timedelta(minutes=11)
+        with patch.object(fields.Datetime, "now", lambda: later), self.quiet() as logs:
+            self.assertEqual(self.deliver(notification).text, "success")
+        self.assertIn("was not made here", logs.output[0])
 
     def test_outage_keeps_it_pending_and_the_number_makes_it_count_once(self):
         tx = self.paid_order()
