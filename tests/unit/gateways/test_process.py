@@ -14,7 +14,8 @@ import pytest
 
 from gateways import keys
 
-from .running import Control, eventually, send
+from .running import Control, eventually, send, shop
+from .wechatpay.merchant import Merchant
 
 TESTS = Path(__file__).resolve().parents[2]
 SECRET = "an-APIv3-key-of-32-bytes-exactly"
@@ -64,6 +65,28 @@ def test_it_remembers_after_a_restart_and_keeps_secrets_to_itself(tmp_path: Path
     assert SECRET.encode() not in errors
     with _started("--state", str(folder)) as (_, control):
         assert control("GET", "merchants/1900000001") == side
+
+
+def test_orders_and_what_is_still_to_be_told_survive_a_restart(tmp_path: Path):
+    state = ("--state", str(tmp_path))
+    with shop() as opened:
+        with _started(*state, "--notifications", "held") as (process, control):
+            merchant = Merchant(control)
+            number, _ = merchant.make(notify_url=f"{opened.address}/notify")
+            unpaid, way = merchant.make()
+            control("POST", f"orders/{number}/pay")
+            document = merchant.refund(number, 345)
+            merchant.ask("POST", "/v3/refund/domestic/refunds", document)
+            before = merchant.state(number)
+            process.kill()
+        with _started(*state) as (_, merchant.control):
+            heard = eventually(lambda: opened.heard)[0]
+            assert json.loads(heard.body)["event_type"] == "TRANSACTION.SUCCESS"
+            assert merchant.state(number) == before
+            assert merchant.control("GET", f"orders/{way['code_url'][-9:]}")["number"] == unpaid
+            merchant.control("GET", f"refunds/{document['out_refund_no']}")
+            by_id = f"/v3/pay/transactions/id/{before['transaction_id']}?mchid={merchant.mchid}"
+            assert merchant.ask("GET", by_id).json == before
 
 
 def test_it_ends_although_a_request_hangs():
