@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 from chaos_network import Chaos
-from house import paths
+from house import paths, provisioning
 from house.stage import Stage
 from network import Network
 from unit.sealed import torture
@@ -51,7 +51,9 @@ def _feed(seed: int) -> int:
 def _kill(stage: Stage, seed: int, until: float) -> int:
     """Kill on a fresh database until the time is over; return how often everything tied."""
     stage.demo()
-    with Network(stage, "bench_chaos") as network:
+    root_key = STATE.with_name("chaos.key")
+    provisioning.make_root_key(root_key)
+    with Network(stage, "bench_chaos", root_key) as network:
         chaos = Chaos(network, seed)
         while chaos.kills < KILLS_A_DATABASE and time.monotonic() < until:
             chaos.strike()

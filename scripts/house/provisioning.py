@@ -24,11 +24,11 @@ SELECT count(*) FROM acrel_link l WHERE l.serial = ANY(%s) AND NOT EXISTS (
 SEAL = "UPDATE acrel_link SET channel = 'sealed' WHERE serial = ANY(%s) AND channel = 'plain'"
 
 
-def make_root_key() -> None:
-    """Make the root key of scripts/run's link, once."""
-    if not paths.ROOT_KEY.exists():
-        paths.make(paths.ROOT_KEY.parent)
-        _keys(None, "make-root", "--out", paths.ROOT_KEY)
+def make_root_key(file: Path = paths.ROOT_KEY) -> None:
+    """Make a root key, that of scripts/run's link unless another is named, once."""
+    if not file.exists():
+        paths.make(file.parent)
+        _keys(None, "make-root", "--out", file)
 
 
 def provision(stack: Stack, serials: Sequence[str], name: str = "meters") -> list[str]:

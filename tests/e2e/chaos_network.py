@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from datetime import UTC, datetime
 
 import requests
 
@@ -22,6 +23,14 @@ PILES = ("P001", "P002", "P003")
 #: Within how long after all is back every ended session's output is open.
 OPEN_SECONDS = 10
 UPLOAD = 145
+#: From when until when each close of a pile might be carried out; a meter's clock may lag a little.
+CLAIMS = """
+SELECT c.requested_at - interval '1 s', coalesce(c.expires_at, c.requested_at + interval '30 s')
+       + interval '1 s'
+  FROM acrel_command c JOIN acrel_installation i ON i.meter_id = c.meter_id
+  JOIN acrel_pile p ON p.installation_id = i.id
+ WHERE p.code = %s AND c.kind = 'close' AND c.origin = 'desired'
+"""
 
 
 class Chaos:
@@ -138,6 +147,7 @@ class Chaos:
     def check_all(self) -> None:
         """Look at outputs, uploads, energy, money and sessions."""
         self.check_outputs()
+        self._check_closes()
         self._check_uploads()
         self._check_energy()
         self._check_sessions()
@@ -151,6 +161,19 @@ class Chaos:
                     f"{pile}'s contactor is open",
                     OPEN_SECONDS,
                 )
+
+    def _check_closes(self) -> None:
+        """Each close that was claimed was obeyed once at most, and none after its time."""
+        for pile in PILES:
+            claims = self.network.rows(CLAIMS, pile)
+            obeyed = [
+                datetime.fromtimestamp(at / 1e9, UTC).replace(tzinfo=None)
+                for at, closed in self.network.meter_state(pile)["relay_writes"]
+                if closed
+            ]
+            assert len(obeyed) <= len(claims), pile
+            for at in obeyed:
+                assert any(since <= at <= until for since, until in claims), (pile, at, claims)
 
     def _check_uploads(self) -> None:
         """Every acknowledged upload of every meter is in the table, once."""

@@ -3,6 +3,7 @@
 import pytest
 
 from browser import chromium_browser
+from house import provisioning
 from house.stage import Stage
 from network import Network
 from people import driver_with
@@ -24,10 +25,21 @@ def stage():
         yield stage
 
 
+@pytest.fixture(scope="session")
+def root_key(tmp_path_factory):
+    """A root key for links on the channel sealed."""
+    file = tmp_path_factory.mktemp("keys") / "root.key"
+    provisioning.make_root_key(file)
+    return file
+
+
 @pytest.fixture(scope="module")
 def network(stage, request):
-    """All processes on a database of the module's own."""
-    with Network(stage, f"e2e_{request.path.stem.removeprefix('test_')}") as network:
+    """All processes on a database of the module's own; `SEALED` of a module chooses its channel."""
+    name = f"e2e_{request.path.stem.removeprefix('test_')}"
+    sealed = getattr(request.module, "SEALED", False)
+    root_key = request.getfixturevalue("root_key") if sealed else None
+    with Network(stage, name, root_key) as network:
         yield network
 
 

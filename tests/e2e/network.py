@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 
+from house import provisioning
 from house.children import Child, descendants
 from house.settings import LOOPBACK, free_port
 from house.stage import Stage
@@ -36,7 +37,10 @@ QUICK_LINK = {
 
 
 class Network(Served):
-    """Processes on a clone of the demonstration's database; everything in it may be disturbed."""
+    """Processes on a clone of the demonstration's database; everything in it may be disturbed.
+
+    Its meters speak on the channel sealed where a root key is named, else on plain.
+    """
 
     #: How many links there shall be, once all meters are connected.
     links = METERS
@@ -75,7 +79,9 @@ class Network(Served):
 
     def start_meters(self) -> Child:
         """Start the simulated meters, with modules of their own that call the link."""
+        serials = [str(FIRST_SERIAL + number) for number in range(METERS)]
         return self.stack.start_simulator(
+            *(provisioning.provision(self.stack, serials) if self.root_key else ()),
             f"--connect={self.stack.link_address}",
             f"--count={METERS}",
             f"--serial-start={FIRST_SERIAL}",

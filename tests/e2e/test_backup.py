@@ -11,6 +11,7 @@ from people import driver_with
 from sessions import check_money, grows, look
 from waiting import eventually
 
+SEALED = True  # a restored root key must open the meters' keys
 COPY = "e2e_backup_copy"
 PASSPHRASE = "four words of a rhyme"
 
@@ -25,7 +26,7 @@ def script(network, tmp_path, name, *words, refuses=False):
             paths.ROOT / "scripts" / name,
             *words,
             f"--data-dir={network.stage.odoo.data_dir}",
-            f"--root-key-file={tmp_path / 'root.key'}",
+            f"--root-key-file={network.root_key}",
             f"--passphrase-file={said}",
         ],
         env={**os.environ, **server.env()},
@@ -79,9 +80,7 @@ def test_a_restored_copy_meters_and_replays_its_bills(network, copy, tmp_path):
     gross = check_money(network, ended)
     running = driver.start("P002")
     grows(network, running)
-    root_key = tmp_path / "root.key"
-    root_key.write_bytes(os.urandom(32))
-    kept = root_key.read_bytes()
+    root_key, kept = network.root_key, network.root_key.read_bytes()
 
     script(network, tmp_path, "backup", tmp_path / "backup", f"--database={network.name}")
     registered = network.meter_state("P002")["register"]
@@ -97,7 +96,9 @@ def test_a_restored_copy_meters_and_replays_its_bills(network, copy, tmp_path):
     network.name = network.stack.database = copy
     network.odoo = network.stack.start_odoo()
     network.link = network.stack.start_link(env=QUICK_LINK)
-    eventually(network.all_online, f"all {METERS} meters found the copy", 60)
+    eventually(network.all_online, f"all {METERS} meters found the copy and proved their keys", 60)
+    query = "SELECT DISTINCT channel, proven_by FROM acrel_link_live WHERE online"
+    assert network.rows(query) == [("sealed", "key")]
     staff = network.client("admin")
     bill = network.value("SELECT bill_id FROM acrel_bill_line WHERE session_id = %s LIMIT 1", ended)
     assert staff.call("acrel.bill", "action_replay", [bill])["params"]["type"] == "success"

@@ -4,6 +4,7 @@ import pytest
 
 from chaos_network import Chaos
 
+SEALED = True  # so that a close may be sent again, and is obeyed once
 SEED = 2026
 KILLS = 10
 

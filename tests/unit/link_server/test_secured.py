@@ -1,6 +1,7 @@
 """Links on the channels tls and sealed: proven, polled, switched, rekeyed, revoked."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -44,6 +45,26 @@ async def test_a_sealed_meter_is_read_and_switched(bed, secured, suite):
         assert (row["suite"], row["key_version"]) == (suite, 1)
         assert row["secured_at"] is not None
         assert [closed for _, closed in fleet.state(SERIAL)["relay_writes"]] == [True, False]
+
+
+async def test_a_close_whose_answers_are_lost_is_sent_again_and_obeyed_once(bed, secured):
+    """The meter closes, and what its relay reads afterwards does not reach the link."""
+    _, meter, output = bed.add_link(SERIAL, channel="sealed")
+    files = {
+        "package": [secured.package(SERIAL)],
+        "passphrase_file": secured.bench.passphrase_file,
+    }
+    async with secured.link() as link, bed.fleet(link, channel="sealed", **files) as fleet:
+        await until(lambda: bed.readings(meter), "readings")
+        device = fleet.clients[SERIAL].device
+        device.on_relay = lambda closed: device.fault(time.time_ns(), "no_reply", 1)
+        revision = bed.want(output, "closed")
+        await until(lambda: bed.live(output).get("close_revision") == revision, "it is closed")
+        query = "SELECT state, attempts FROM acrel_command WHERE output_id = %s AND kind = 'close'"
+        [(_, attempts)] = bed.all(query, output)
+        assert attempts > 1, "it was sent again"
+        assert [closed for _, closed in fleet.state(SERIAL)["relay_writes"]] == [True]
+        await until(lambda: bed.all(query, output)[0][0] == "done", "its outcome")
 
 
 async def test_a_meter_over_tls_is_read_and_switched(bed, secured):
