@@ -31,7 +31,7 @@ _BODY = Struct(">BBBIIQ")
 _NOW_SIZE = 8
 _HOLD, _REGISTER, _TIME = 1, 2, 4
 _KNOWN = 1
-_MOST_TIME = 2**40
+_MOST_TIME = 253_402_300_799  # unix s, the last one of the year 9999
 
 
 class Outcome(IntEnum):

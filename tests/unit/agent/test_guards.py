@@ -239,6 +239,7 @@ def test_report_is_built_and_read(outcome, register):
         BODY[:2] + b"\x08" + BODY[3:],  # unknown flag
         BODY[:2] + b"\0" + BODY[3:],  # register without its flag
         BODY[:-8] + b"\xff" * 8,  # sent at no time
+        BODY[:-16] + b"\xff" * 8 + BODY[-8:],  # to stop at no time
     ],
 )
 def test_wrong_body_is_refused(body):
@@ -248,6 +249,11 @@ def test_wrong_body_is_refused(body):
 
 def test_wrong_report_is_refused():
     good = build_report(GuardReport(1, 1, 1, Outcome.KEPT, None, 1))
-    for body in (good[:-1], good[:2] + b"\x08" + good[3:], good[:7] + b"\1" + good[8:]):
+    for body in (
+        good[:-1],
+        good[:2] + b"\x08" + good[3:],
+        good[:7] + b"\1" + good[8:],
+        good[:-8] + (253_402_300_800).to_bytes(8, "big"),  # the year 10,000
+    ):
         with pytest.raises(BodyError):
             parse_report(body)
