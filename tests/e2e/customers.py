@@ -2,13 +2,21 @@
 
 from playwright.sync_api import Browser, Page, expect
 
-from browser import DESK, log_in, person, picture
-from shop import BANK, PAYER, PROVIDERS, RECEIVABLE, Branch, Entry
+from browser import DESK, person, picture
+from odoo_client import OdooClient
+from shop import BANK, PROVIDERS, RECEIVABLE, Branch, Entry
 
 
-def choose(page: Page, path: str, name: str) -> None:
+def enter(page: Page, client: OdooClient, path: str) -> None:
+    """Open a page as somebody who has logged in already."""
+    session = client.http.cookies["session_id"]
+    page.context.add_cookies([{"name": "session_id", "value": session, "url": client.url}])
+    page.goto(path)
+
+
+def choose(page: Page, branch: Branch, path: str, name: str) -> None:
     """Open an invoice on the portal and choose a way to pay it."""
-    log_in(page, PAYER, path)
+    enter(page, branch.customer, path)
     page.locator("a[data-bs-target='#pay_with']").first.click()
     send_form(page, name)
 
@@ -51,8 +59,7 @@ def check_paid(branch: Branch, invoice: int, fen: int) -> int:
 def refund_a_part(branch: Branch, chromium: Browser, invoice: int, fen: int) -> None:
     """From the form of a paid invoice, staff open its payment and refund a part."""
     with person(chromium, DESK, branch.url) as page:
-        log_in(page, "admin", "/odoo")
-        page.goto(f"/odoo/account.move/{invoice}")
+        enter(page, branch.staff, f"/odoo/account.move/{invoice}")
         page.locator("button[name=open_payments]").click()
         page.locator("button[name=action_refund_wizard]").click()
         wizard = page.locator(".modal")

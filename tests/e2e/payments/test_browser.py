@@ -32,7 +32,7 @@ def test_an_invoice_is_paid_by_a_code_on_the_screen(shop, branch, chromium, name
     fen = 8_888
     invoice, path = branch.invoice(fen)
     with person(chromium, DESK, branch.url) as page:
-        choose(page, path, name)
+        choose(page, branch, path, name)
         code, _ = PROVIDERS[name]
         root = page.locator(f".o_{code}_pay")
         expect(root.locator(f"img.o_{code}_qr")).to_be_visible()
@@ -51,7 +51,7 @@ def test_an_invoice_is_paid_on_a_phone(branch, chromium, name):
     fen = 12_345
     invoice, path = branch.invoice(fen)
     with person(chromium, PHONE, branch.url) as page:
-        choose(page, path, name)
+        choose(page, branch, path, name)
         expect(page.locator(f"a.o_{PROVIDERS[name][0]}_open")).to_be_visible()
         picture(page, f"phone-{name}-open")
         open_wallet(page, name)
@@ -64,7 +64,7 @@ def test_an_invoice_is_paid_by_alipays_page_and_a_part_refunded(shop, branch, ch
     fen, back = 100_001, 33_334
     invoice, path = branch.invoice(fen)
     with person(chromium, DESK, branch.url, "zh-CN") as page:
-        choose(page, path, "alipay")
+        choose(page, branch, path, "alipay")
         press_pay(page, fen)
         page.wait_for_url("**/my/invoices/**")
     payment = check_paid(branch, invoice, fen)

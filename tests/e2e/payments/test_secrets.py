@@ -6,7 +6,7 @@ import requests
 from odoo_client import OdooError
 from shop import PROVIDERS, Shop
 
-FAULTS = ("status500", "not_json", "other_key", "error", "drop")
+FAULTS = ("status500", "other_key", "error")
 MUTATIONS = ("forged", "missing_signature", "other_key", "wrong_amount", "not_json")
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from browser import PHONE, log_in, person
-from customers import open_wallet, press_pay, send_form
+from browser import PHONE, person
+from customers import enter, open_wallet, press_pay, send_form
 from shop import BANK, PAYER, PROVIDERS, Branch, Entry
 
 LIABILITY = "220400"
@@ -28,7 +28,7 @@ def newest_topup(branch: Branch) -> int:
 def test_a_wallet_is_topped_up_on_a_phone(branch, chromium, name):
     before = balance(branch)
     with person(chromium, PHONE, branch.url) as page:
-        log_in(page, PAYER, "/my/wallet")
+        enter(page, branch.customer, "/my/wallet")
         page.locator("button[name=amount][value='50']").click()
         send_form(page, name)
         open_wallet(page, name)
