@@ -17,6 +17,8 @@ SENSITIVE_KEYS = {
     "access_token",
     "refresh_token",
     "buyer_id",
+    "open_id",
+    "user_id",
     "buyer_open_id",
     "buyer_user_id",
     "buyer_logon_id",

@@ -178,7 +178,8 @@ class AlipayClient:
             raise _refusal(content, signed=False)
         if not self._is_signed(signed_text, signature):
             raise self._wrongly_signed(text, spans)
-        if str(content.get("code")) != SUCCESS:
+        # a token's answer has no code when it is one
+        if str(content.get("code", SUCCESS)) != SUCCESS:
             raise _refusal(content, signed=True)
         return content
 

@@ -59,7 +59,7 @@ class AlipayController(Controller):
                 return request.redirect(link, code=303, local=False)
         except (GatewayError, ValidationError) as problem:
             _logger.warning(
-                "Order %s: %s", tx.reference, tx.provider_id._alipay_cn_sentence(problem)
+                "Order %s: %s", tx.reference, tx.provider_id._alipay_cn_log_sentence(problem)
             )
             values |= {
                 "state": "failed",

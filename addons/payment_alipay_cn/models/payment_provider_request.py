@@ -8,7 +8,7 @@ from odoo.exceptions import ValidationError
 from odoo.addons.payment.logging import get_payment_logger
 
 from .. import const
-from ..alipay_gateway import Refusal, Unreachable
+from ..alipay_gateway import GatewayError, Refusal, Unreachable
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 
@@ -56,6 +56,23 @@ class PaymentProvider(models.Model):
                 if attempt == ATTEMPTS or not refusal.is_momentary:
                     raise
         raise AssertionError("the last attempt returns or raises")
+
+    def _alipay_cn_buyer(self, auth_code):
+        """Return who a mini program's payer is, from the code of `my.getAuthCode`.
+
+        :return: {"buyer_open_id": …} or, for older applications, {"buyer_id": …}.
+        :raise ValidationError: with a sentence; a code works once.
+        """
+        self.ensure_one()
+        try:
+            answer = self._alipay_cn_call(
+                "alipay.system.oauth.token", {}, grant_type="authorization_code", code=auth_code
+            )
+        except GatewayError as problem:
+            raise ValidationError(self._alipay_cn_sentence(problem)) from None
+        if answer.get("open_id"):
+            return {"buyer_open_id": answer["open_id"]}
+        return {"buyer_id": answer["user_id"]}
 
     def _alipay_cn_link(self, method, content, **top_level):
         """Return the signed address that takes a browser to the gateway's page."""

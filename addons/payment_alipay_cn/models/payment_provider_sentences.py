@@ -36,6 +36,10 @@ class PaymentProvider(models.Model):
                 return self._alipay_cn_bill_sentence(problem)
         raise TypeError(f"no sentence for {problem!r}")
 
+    def _alipay_cn_log_sentence(self, problem):
+        """Return the sentence for the log: in English, whoever's request it is."""
+        return self.with_context(lang=None)._alipay_cn_sentence(problem)
+
     def _alipay_cn_key_sentence(self, problem):
         _ = self.env._
         part = problem.values["part"]

@@ -73,16 +73,22 @@ class PaymentTransaction(models.Model):
             return True
         if number.startswith(f"R_{self.reference}") and _is_fresh(values.get("gmt_refund")):
             return False  # ours, from a database transaction that is not finished: once more later
-        known = self.env._(
-            "Alipay reports a refund of %(ref)s that was not made here; refunded in all so far: "
-            "%(sum)s yuan. Enter it by hand if it is not in the books.",
-            ref=self.reference,
-            sum=values.get("refund_fee") or "?",
-        )
-        if self.alipay_cn_refund_told != values.get("refund_fee"):
-            self.alipay_cn_refund_told = values.get("refund_fee")
-            self._log_message_on_linked_documents(known)
-            _logger.warning("%s", known)
+        refunded = values.get("refund_fee") or "?"
+        if self.alipay_cn_refund_told != refunded:
+            self.alipay_cn_refund_told = refunded
+            _logger.warning(
+                "Alipay reports a refund of %s that was not made here; refunded in all: %s yuan.",
+                self.reference,
+                refunded,
+            )
+            self._log_message_on_linked_documents(
+                self.env._(
+                    "Alipay reports a refund of %(ref)s that was not made here; refunded in all so "
+                    "far: %(sum)s yuan. Enter it by hand if it is not in the books.",
+                    ref=self.reference,
+                    sum=refunded,
+                )
+            )
         return True
 
 

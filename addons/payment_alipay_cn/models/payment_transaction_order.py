@@ -203,7 +203,7 @@ class PaymentTransaction(models.Model):
             self._alipay_cn_check_order()
         except (GatewayError, ValidationError) as problem:
             _logger.warning(
-                "Order %s: %s", self.reference, self.provider_id._alipay_cn_sentence(problem)
+                "Order %s: %s", self.reference, self.provider_id._alipay_cn_log_sentence(problem)
             )
         if self.state in ("draft", "pending"):
             self._alipay_cn_ask_later()

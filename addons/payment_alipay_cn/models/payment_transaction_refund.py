@@ -80,7 +80,9 @@ class PaymentTransaction(models.Model):
     def _alipay_cn_tell(self, problem):
         """Tell why the refund still waits, on its form and in the log."""
         self.state_message = self.provider_id._alipay_cn_sentence(problem)
-        _logger.warning("Refund %s: %s", self.reference, self.state_message)
+        _logger.warning(
+            "Refund %s: %s", self.reference, self.provider_id._alipay_cn_log_sentence(problem)
+        )
 
     def _alipay_cn_take_sum(self, refund_fee, trade_no):
         """Finish the refund if the sum of all refunds that Alipay reports holds it exactly.

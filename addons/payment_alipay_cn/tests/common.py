@@ -59,6 +59,10 @@ class AlipayCommon(PaymentHttpCommon):
                 "alipay_cn_app_private_key": cls.private_key,
                 "alipay_cn_public_key": cls.alipay["alipay_public_key"],
                 "alipay_cn_test_address": cls.simulator.gateway,
+                "alipay_cn_mode": "public_key",
+                "alipay_cn_desk_page": "page",
+                "alipay_cn_expiry_minutes": 15,
+                "alipay_cn_late_payment": "keep",
             },
         )
         cls.payment_method = cls.env.ref("payment.payment_method_alipay")
@@ -100,7 +104,7 @@ class AlipayCommon(PaymentHttpCommon):
         form = self._extract_values_from_html_form(rendered)
         return self.url_open(
             f"{form['action']}?access_token={form['inputs']['access_token']}",
-            headers={"User-Agent": agent, "Accept-Language": "en"},
+            headers={"User-Agent": agent},
             allow_redirects=False,
         )
 

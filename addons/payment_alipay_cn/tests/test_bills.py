@@ -7,36 +7,59 @@ from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
 from ..alipay_gateway import BillError
-from .common import APP, AlipayCommon
+from .common import AlipayCommon
 
 
 @tagged("post_install", "-at_install")
 class TestBills(AlipayCommon):
     """The day's bill."""
 
-    def tomorrow(self):
-        """Let a day pass at the gateway; return the day that is over in Beijing."""
-        day = (fields.Datetime.now() + timedelta(hours=8)).date()
-        self.simulator.control("bills", {"merchant": APP, "day": day.isoformat(), "lines": 0})
+    def setUp(self):
+        super().setUp()
+        # At the gateway it is the last noon in Beijing: no midnight falls into a test.
+        beijing = fields.Datetime.now() + timedelta(hours=8)
+        noon = beijing.replace(hour=12, minute=0, second=0)
+        self.noon = noon if noon <= beijing else noon - timedelta(days=1)
+        self.offset = self.noon - beijing
+        app_id, seller_id = "2021000000000011", "2088000000000011"
+        side = self.register_at_simulator(
+            app_id=app_id, seller_id=seller_id, timestamp_tolerance=2 * 86400
+        )
+        self.provider.write(
+            {
+                "alipay_cn_app_id": app_id,
+                "alipay_cn_seller_id": seller_id,
+                "alipay_cn_public_key": side["alipay_public_key"],
+            }
+        )
+        self.simulator.control("clock", {"offset_seconds": self.offset.total_seconds()})
+
+    def published_day(self, lines=0):
+        """Have the gateway publish the day's bill already; return the day."""
+        day = self.noon.date()
+        merchant = self.provider.alipay_cn_app_id
+        self.simulator.control(
+            "bills", {"merchant": merchant, "day": day.isoformat(), "lines": lines}
+        )
         return day
 
     def test_trade_bill_holds_payment_and_refund_in_fen(self):
         tx = self.paid_order()
         refund = tx._refund(8.88)
-        rows = list(self.provider._alipay_cn_bills("trade", self.tomorrow()))
+        rows = list(self.provider._alipay_cn_bills("trade", self.published_day()))
         mine = {row.is_refund: row for row in rows if row.out_trade_no == tx.reference}
         self.assertEqual(len(mine), 2)
         self.assertEqual(mine[False].amount, 8888)
         self.assertEqual(mine[False].trade_no, tx.provider_reference)
         self.assertEqual(mine[True].amount, -888)
         self.assertEqual(mine[True].refund_request_no, refund.reference)
-        age = fields.Datetime.now() - mine[False].created_at
+        age = mine[False].created_at - (self.noon - timedelta(hours=8))
         self.assertLess(abs(age), timedelta(minutes=5), "times are UTC")
 
     def test_fund_bill_balances(self):
         tx = self.paid_order()
         tx._refund(8.88)
-        rows = list(self.provider._alipay_cn_bills("signcustomer", self.tomorrow()))
+        rows = list(self.provider._alipay_cn_bills("signcustomer", self.published_day()))
         mine = [row for row in rows if row.out_trade_no == tx.reference]
         moved = sum(row.income + row.expense for row in mine)
         self.assertLessEqual(moved, 8000)
@@ -47,7 +70,7 @@ class TestBills(AlipayCommon):
             list(self.provider._alipay_cn_bills("trade", date(2016, 1, 1)))
         with self.assertRaises(ValueError):
             list(self.provider._alipay_cn_bills("unknown", date(2016, 1, 1)))
-        day = self.tomorrow()
+        day = self.published_day(lines=1)
         self.simulator.control(
             "faults", {"path": "/downloadBillFile.resource", "kind": "status500", "times": 1}
         )

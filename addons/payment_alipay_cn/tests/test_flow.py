@@ -62,9 +62,10 @@ class TestFlow(AlipayCommon):
         self.assertEqual(tx.state, "done")
 
     def test_inside_wechat_a_sentence_instead_of_a_link_that_does_not_open(self):
-        page = self.open_pay_page(self.order(), PHONE + " MicroMessenger/8.0.50").text
-        self.assertIn("does not open inside WeChat", page)
-        self.assertNotIn("o_alipay_cn_open", page)
+        page = self.open_pay_page(self.order(), PHONE + " MicroMessenger/8.0.50").content
+        [told] = html.fromstring(page).xpath("//p[contains(@class, 'alert-info')]")
+        self.assertRegex(told.text, "Alipay|支付宝")
+        self.assertNotIn(b"o_alipay_cn_open", page)
 
     def test_mini_program_parameters_for_open_id_and_user_id(self):
         tx = self.order()
@@ -79,6 +80,14 @@ class TestFlow(AlipayCommon):
         self.assertTrue(other["tradeNO"])
         with self.assertRaisesRegex(ValidationError, "open_id or by user id"):
             self.order()._alipay_cn_client_parameters()
+
+    def test_mini_program_payer_from_the_code_that_the_wallet_gave(self):
+        code = self.simulator.control("codes", {"merchant": APP, "user_id": "2088102534368455"})
+        buyer = self.provider._alipay_cn_buyer(code["code"])
+        self.assertEqual(buyer, {"buyer_id": "2088102534368455"})
+        self.assertTrue(self.order()._alipay_cn_client_parameters(**buyer)["tradeNO"])
+        with self.assertRaisesRegex(ValidationError, "Alipay refuses"):
+            self.provider._alipay_cn_buyer(code["code"])
 
     def test_return_page_asks_the_gateway_and_leads_to_the_status(self):
         tx = self.order()
@@ -137,10 +146,21 @@ class TestFlow(AlipayCommon):
         self.simulator.fault("status500", times=2)
         with self.quiet():
             page = self.open_pay_page(tx)
-        self.assertIn("No money was taken", page.text)
         self.assertIn('data-state="failed"', page.text)
         self.assertEqual(tx.state, "draft")
         self.assertIn("data-code", self.open_pay_page(tx).text, "the next try works")
+
+    def test_order_number_that_another_database_used_is_told(self):
+        self.provider.alipay_cn_desk_page = "precreate"
+        tx = self.order()
+        self.open_pay_page(tx)
+        self.simulator.order(tx.reference, "scan")
+        tx.write({"amount": 10, "alipay_cn_qr_code": False})
+        with self.quiet() as logs:
+            page = self.open_pay_page(tx)
+        self.assertIn("another amount or title", logs.output[0])
+        self.assertIn('data-state="failed"', page.text)
+        self.assertEqual(tx.state, "draft")
 
     def test_one_repetition_with_the_same_number_after_an_answer_got_lost(self):
         self.provider.alipay_cn_desk_page = "precreate"

@@ -248,7 +248,7 @@ class TestProvider(AlipayCommon):
             page = self.open_pay_page(tx).text
         self.assertIn("Alipay has closed this order", logs.output[0])
         self.assertNotIn("TRADE_HAS_CLOSE", page)
-        self.assertIn("refuses the payment just now", page)
+        self.assertIn('data-state="failed"', page)
 
     def test_reset_credentials_empties_them_all(self):
         self.provider.action_reset_credentials()
