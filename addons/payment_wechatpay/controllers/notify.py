@@ -2,11 +2,13 @@
 
 import json
 
-from werkzeug.exceptions import BadRequest, Forbidden, NotFound
+import psycopg2
+from werkzeug.exceptions import BadRequest, Conflict, NotFound
 
 from odoo import http
 from odoo.exceptions import ValidationError
 from odoo.http import request
+from odoo.tools import mute_logger
 
 from odoo.addons.payment.logging import get_payment_logger
 from odoo.addons.payment_wechatpay import const
@@ -14,6 +16,14 @@ from odoo.addons.payment_wechatpay.wechatpay_v3 import resource, signature
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 
+NEEDED = (
+    "code",
+    "company_id",
+    "wechatpay_merchant_id",
+    "wechatpay_app_id",
+    "wechatpay_api_v3_key",
+    "wechatpay_late_payment",
+)
 MAXIMUM_BYTES = 64 * 1024
 
 
@@ -53,7 +63,7 @@ class WechatpayNotifyController(http.Controller):
         request.env["ir.http"]._auth_method_public()
         try:
             self._take(request.env["payment.provider"].sudo().browse(provider_id), body)
-        except (BadRequest, Forbidden, NotFound) as error:
+        except (BadRequest, Conflict, NotFound) as error:
             _logger.warning(
                 "A notification for provider %s is not taken: %s", provider_id, error.description
             )
@@ -62,6 +72,8 @@ class WechatpayNotifyController(http.Controller):
 
     def _take(self, provider, body):
         """Apply a verified notification."""
+        # What is needed of the provider, and no more: its row carries pictures and long texts.
+        provider.fetch(NEEDED)
         try:
             notification = json.loads(body)
             data = json.loads(
@@ -77,26 +89,43 @@ class WechatpayNotifyController(http.Controller):
             raise BadRequest(f"unreadable content ({type(error).__name__})") from None
         transactions = request.env["payment.transaction"].sudo()
         by_provider = [("provider_id", "=", provider.id)]
-        order = transactions.search([*by_provider, ("reference", "=", order_number)], limit=1)
-        if not order or order.operation == "refund":
+        order = transactions.search(
+            [*by_provider, ("reference", "=", order_number), ("operation", "!=", "refund")], limit=1
+        )
+        if not order:
             raise NotFound(f"no order {order_number!r} here")
-        order._wechatpay_lock()
         transaction = order
         if is_refund:
             transaction = transactions.search(
                 [*by_provider, ("reference", "=", number), ("operation", "=", "refund")], limit=1
             )
-            if not transaction:
-                transaction = order._wechatpay_foreign_refund(data)
-            if not transaction:
-                raise BadRequest("a refund that is none of this order")
-            transaction._wechatpay_lock()
+        (order | transaction)._wechatpay_lock()
+        if not transaction:
+            self._add_foreign_refund(order, data)
+            return
+        if transaction.wechatpay_is_foreign and transaction.state == "pending":
+            transaction._wechatpay_schedule(seconds=1)  # Ended by our own query alone.
+            return
         if problem := transaction._wechatpay_identity_problem(data):
             raise BadRequest(f"another {problem} than this order's")
         transaction._process(const.PROVIDER_CODE, data)
         if transaction.state == "error":
             # Told in the order's documents; the gateway keeps repeating until a person looked.
             raise BadRequest("the amount or currency is not this order's")
+
+    @staticmethod
+    def _add_foreign_refund(order, data):
+        """Add a refund that this server did not make, or that is not committed yet."""
+        if data.get("mchid") != order.provider_id.wechatpay_merchant_id:
+            raise BadRequest("another mchid than this order's")
+        try:
+            with mute_logger("odoo.sql_db"), request.env.cr.savepoint():
+                added = order._wechatpay_add_foreign_refund(data)
+        except psycopg2.IntegrityError:
+            # Our own request is just being stored: the gateway repeats, and finds it.
+            raise Conflict("this refund is being stored, notify it again") from None
+        if not added:
+            raise BadRequest("a refund that is none of this order")
 
     @staticmethod
     def _answer(status, message):

@@ -25,7 +25,7 @@ class PaymentTransaction(models.Model):
         if self.provider_code != const.PROVIDER_CODE:
             return super()._refund(amount_to_refund=amount_to_refund)
         self.ensure_one()
-        self._wechatpay_lock()
+        self._wechatpay_claim()
         self._wechatpay_check_refundable(amount_to_refund or self.amount)
         return super()._refund(amount_to_refund=amount_to_refund)
 
@@ -133,17 +133,20 @@ class PaymentTransaction(models.Model):
             _logger.info("Refund %s: %s", self.reference, error.args[0])
             self._wechatpay_postpone()
         except WechatpayRefused as refusal:
-            if refusal.code in const.REFUND_UNKNOWN_CODES:
-                self._wechatpay_send_refund()
-            else:
+            if refusal.code not in const.REFUND_UNKNOWN_CODES:
                 _logger.info("Refund %s: %s", self.reference, refusal.args[0])
                 self._wechatpay_postpone()
+            elif self.wechatpay_is_foreign:
+                self.wechatpay_next_query_at = False
+                self._set_canceled(state_message=self.env._("WeChat Pay knows no such refund."))
+            else:
+                self._wechatpay_send_refund()
         else:
             if problem := self._wechatpay_identity_problem(answer):
                 _logger.warning("The answer for refund %s has another %s.", self.reference, problem)
                 self._wechatpay_postpone()
                 return
-            self._wechatpay_lock()
+            (self.source_transaction_id | self)._wechatpay_lock()
             self._process(const.PROVIDER_CODE, answer)
             if self.state == "pending":
                 self._wechatpay_postpone()
@@ -177,22 +180,34 @@ class PaymentTransaction(models.Model):
         self._set_pending(state_message=sentence, extra_allowed_states=("pending",))
         self._log_message_on_linked_documents(sentence)
 
-    def _wechatpay_foreign_refund(self, payment_data):
-        """Return a new refund transaction for one that was made in the merchant platform.
+    def _wechatpay_add_foreign_refund(self, payment_data):
+        """Add a refund that was made in the merchant platform; the cron asks how it stands.
 
-        Empty if it cannot be one of this order: without number, or of more than is left.
+        The notification alone does not end it: its number is none of ours.
 
         :param self: the order that the refund belongs to
+        :return: whether it can be one of this order (a number, no more money than is left)
         """
         amount = payment_data.get("amount")
         fen = amount.get("refund") if isinstance(amount, dict) else None
         number = payment_data.get("out_refund_no")
-        if type(fen) is not int or not isinstance(number, str):
-            return self.browse()
-        if not 1 <= fen <= self._wechatpay_refundable_fen():
-            return self.browse()
-        refund = self._create_child_transaction(fen / 100, is_refund=True, reference=number)
+        refund_id = payment_data.get("refund_id")
+        if type(fen) is not int or not isinstance(number, str) or not refund_id:
+            return False
+        self._wechatpay_claim()
+        if not 1 <= fen <= self._wechatpay_refundable_fen() or refund_id in (
+            self.child_transaction_ids.mapped("provider_reference")
+        ):
+            return False
+        refund = self._create_child_transaction(
+            fen / 100,
+            is_refund=True,
+            reference=number,
+            provider_reference=refund_id,
+            wechatpay_is_foreign=True,
+        )
         refund._set_pending(
             state_message=self.env._("This refund was made in WeChat Pay's merchant platform.")
         )
-        return refund
+        refund._wechatpay_schedule(seconds=1)
+        return True

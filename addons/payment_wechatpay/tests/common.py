@@ -160,6 +160,8 @@ class WechatpayCommon(PaymentHttpCommon):
         cls.addClassCleanup(cls.simulator.stop)
         cls.simulator.control("notifications/mode", mode="held")
         cls.gateway = cls.simulator.register()
+        # Sentences are compared in English, whatever languages the database has.
+        cls.env["res.lang"]._activate_lang("en_US")
         cls.currency_yuan = cls._enable_currency("CNY")
         cls.env["ir.config_parameter"].set_param("web.base.url", cls.base_url())
         cls.provider = cls._prepare_provider("wechatpay", update_values=cls._credentials())

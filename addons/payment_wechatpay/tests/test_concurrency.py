@@ -4,6 +4,7 @@ from functools import partial
 from unittest.mock import patch
 
 from odoo import SUPERUSER_ID, api, fields
+from odoo.exceptions import ValidationError
 from odoo.service.model import retrying
 from odoo.sql_db import db_connect
 from odoo.tests import TransactionCase, tagged
@@ -167,10 +168,8 @@ class TestConcurrency(TransactionCase):
         }
 
         def refunded(env):
-            order = env["payment.transaction"].browse(self.ids["order"])
-            order._wechatpay_lock()
             refund = env["payment.transaction"].browse(refund_id)
-            refund._wechatpay_lock()
+            (refund.source_transaction_id | refund)._wechatpay_lock()
             before = refund.state
             refund._process("wechatpay", told)
             return before != "done" and refund.state == "done"
@@ -182,3 +181,22 @@ class TestConcurrency(TransactionCase):
             refund = env["payment.transaction"].browse(refund_id)
             self.assertEqual((refund.state, refund.amount), ("done", -1.0))
             self.assertLessEqual(refund.last_state_change, fields.Datetime.now())
+
+    @mute_logger("odoo.sql_db", "odoo.service.model")
+    def test_two_partial_refunds_that_do_not_fit_together(self):
+        """Who comes second sees the first one's refund and gets the sentence."""
+        self.at_once(partial(self.deliver, data=self.paid_data()))
+
+        def refund(env):
+            order = env["payment.transaction"].browse(self.ids["order"])
+            try:
+                order._wechatpay_claim()
+                order._wechatpay_check_refundable(8.0)
+            except ValidationError as error:
+                return error.args[0]
+            return order._create_child_transaction(8.0, is_refund=True).reference
+
+        first, second = self.at_once(refund, refund)
+        self.assertEqual(first, f"R-{self.reference}")
+        self.assertIn("can still be refunded", second)
+        self.assertEqual(self.stored("state"), (("done",), 1))

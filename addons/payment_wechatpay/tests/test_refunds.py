@@ -190,4 +190,30 @@ class TestRefunds(WechatpayCommon):
         for _delivery in range(2):
             self.assertEqual(self._notify(refund=number).status_code, 200)
         made = self.transaction.child_transaction_ids
-        self.assertEqual((made.reference, made.amount, made.state), (number, -3.0, "done"))
+        self.assertEqual((made.reference, made.amount, made.state), (number, -3.0, "pending"))
+        made.wechatpay_next_query_at = fields.Datetime.now()
+        self._run_query_cron()
+        self.assertEqual(made.state, "done", "its own query confirmed it")
+
+    def test_a_refund_that_the_gateway_does_not_know_is_not_counted(self):
+        """A proven notification under a number that no query finds."""
+        refund = self._refund(3)
+        self._finish(refund)
+        made = self.simulator.make(refund=refund.reference, mutations=["wrong_order"])
+        refund.unlink()
+        self.assertEqual(self._deliver(made).status_code, 200)
+        foreign = self.transaction.child_transaction_ids
+        self.assertEqual(foreign.state, "pending")
+        foreign._wechatpay_check()
+        self.assertEqual(foreign.state, "cancel")
+        posts = [r for r in self.simulator.requests() if r == f"POST {REFUNDS}"]
+        self.assertEqual(len(posts), 1, "it is never sent again")
+
+    @mute_logger(NOTIFY)
+    def test_a_known_refund_under_another_number(self):
+        refund = self._refund(3)
+        self._finish(refund)
+        self.assertEqual(self._notify(refund=refund.reference).status_code, 200)
+        response = self._notify(refund=refund.reference, mutations=["wrong_order"])
+        self.assertEqual(response.status_code, 400)
+        self.assertEqual(self.transaction.child_transaction_ids, refund)
