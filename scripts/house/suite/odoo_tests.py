@@ -1,7 +1,7 @@
 """Part `odoo`: add-ons installed with nothing but what they depend on, and Odoo's tests run.
 
-Each add-on has its own tests run where it stands alone; the providers of payments once more
-together, beside invoices and Odoo's own tests of payments.
+Each add-on has its own tests run where it stands alone. Odoo's tests of payments run where both
+providers of payments are installed beside invoices.
 """
 
 import ast
@@ -16,7 +16,7 @@ from ..children import Child
 from ..settings import free_port
 from ..stage import Stage
 from . import odoo_log
-from .report import Outcome, Report
+from .report import Report
 
 # Odoo's own tests that must pass with the providers of payments installed, and where they can run.
 PAYMENT_TESTS = ("payment", "account_payment", "payment_demo")
@@ -60,8 +60,8 @@ def trials() -> list[Trial]:
     payments = tuple(addon for addon in paths.PAYMENT_ADDONS if addon in present)
     if payments:
         # Odoo's own tests compare English sentences.
-        modules, tests = sorted(PAYMENT_TESTS), (*PAYMENT_TESTS, *payments)
-        found.append(Trial("payments", payments, modules, tests, languages=()))
+        modules = sorted(PAYMENT_TESTS)
+        found.append(Trial("payments", payments, modules, PAYMENT_TESTS, languages=()))
     return found
 
 
@@ -100,7 +100,10 @@ def _finish(report: Report, stage: Stage, chromium: Path, running: list[Running]
                 running.append(_start(stage, ended.trial, chromium, ended.later))
             else:
                 found = _found(ended)
-                _take_over(report, ended.trial, found)
+                for test, outcome in found.outcomes.items():
+                    report.add(test, outcome)
+                problems = [f"{found.part}: {problem}" for problem in found.problems]
+                report.problems += problems
                 stage.databases.drop(ended.trial.database)
 
 
@@ -114,17 +117,6 @@ def _found(ended: Running) -> Report:
     if child.process.returncode and not found.problems:
         found.problems.append(f"Odoo ended with {child.process.returncode}, see {child.log}")
     return found
-
-
-def _take_over(report: Report, trial: Trial, found: Report) -> None:
-    """Add a trial's outcomes; what one trial skips, another one may show."""
-    for test, outcome in found.outcomes.items():
-        if outcome == Outcome.SKIPPED and test in report.outcomes:
-            continue
-        if report.outcomes.get(test) == Outcome.SKIPPED:
-            del report.outcomes[test]
-        report.add(test, outcome)
-    report.problems += [f"{trial.name}: {problem}" for problem in found.problems]
 
 
 def foundations(addon: str) -> list[str]:
