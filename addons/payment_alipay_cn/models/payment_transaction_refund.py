@@ -27,6 +27,11 @@ class PaymentTransaction(models.Model):
     def _alipay_cn_check_refundable(self, amount):
         self.ensure_one()
         self._alipay_cn_lock()
+        # A second refund at once waits for the lock with an older view of the first: changing the
+        # row has PostgreSQL refuse it, and Odoo run it again with the view of today.
+        self.env.cr.execute(
+            "UPDATE payment_transaction SET write_date = write_date WHERE id = %s", [self.id]
+        )
         refunds = self.child_transaction_ids.filtered(
             lambda tx: tx.operation == "refund" and tx.state in LIVING
         )
