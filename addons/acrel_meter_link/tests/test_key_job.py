@@ -33,6 +33,16 @@ class TestKeyJob(KeyCase):
         offered = {kind for kind, _ in self.env["acrel.key.request"]._fields["kind"].selection}
         self.assertLess(offered, kinds)
 
+    def test_a_listener_is_certified_by_its_names_and_without_a_link(self):
+        job = self.order_under_passphrase(
+            "listener_certificate", names="meters.example, 192.0.2.7", days=90
+        )
+        row = self.job_row(job)
+        self.assertEqual(row["link_ids"], [])
+        self.assertEqual(row["parameters"], {"names": ["meters.example", "192.0.2.7"], "days": 90})
+        with self.assertRaisesRegex(UserError, "Type the name or address"):
+            self.order_under_passphrase("listener_certificate", names=" , ")
+
     def test_buttons_above_the_lists_order_with_nothing_selected(self):
         for model, button, kind in (
             ("acrel.key.authority", "action_make", "authority"),

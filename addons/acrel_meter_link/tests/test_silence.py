@@ -9,6 +9,11 @@ from .common import LinkCase
 class TestSilence(LinkCase):
     """A meter that is not heard is reported once, and until it is heard again."""
 
+    def setUp(self):
+        super().setUp()
+        # an engine of another test may have come back from a break just now
+        self.env.cr.execute("DELETE FROM acrel_engine_alive")
+
     def run_pass(self):
         self.env["acrel.engine"]._run_pass()
 

@@ -8,7 +8,8 @@ from ..acrel_link.keys.errors import KeysError
 from ..acrel_link.keys.package import Recipient
 from ..models.key_job import GROUP
 
-PACKAGED = ("issue", "reissue", "hand_over", "certificate")
+PACKAGED = ("issue", "reissue", "hand_over", "certificate", "listener_certificate")
+DATED = ("certificate", "listener_certificate")
 
 
 class AcrelKeyRequest(models.TransientModel):
@@ -30,11 +31,17 @@ class AcrelKeyRequest(models.TransientModel):
             ("revoke", "Revoke everything"),
             ("certificate", "Issue a certificate"),
             ("revoke_certificate", "Revoke all certificates"),
+            ("listener_certificate", "Issue a listener's certificate"),
         ],
         required=True,
         default="issue",
     )
-    link_ids = fields.Many2many("acrel.link", required=True, string="Links")
+    link_ids = fields.Many2many("acrel.link", string="Links")
+    names = fields.Char(
+        "Names or Addresses",
+        help="By which meters reach the listener, with commas between them. They refuse it under "
+        "any other.",
+    )
     packaged = fields.Boolean(compute="_compute_packaged")
     opened_by = fields.Selection(
         [("passphrase", "A passphrase"), ("public_key", "An installer's key pair")],
@@ -91,6 +98,15 @@ class AcrelKeyRequest(models.TransientModel):
             )
         return Recipient.of_record(self.recipient)
 
+    def _names(self):
+        """Return by what meters reach the listener."""
+        names = (self.names or "").replace(",", " ").replace("，", " ").split()
+        if not names:
+            raise UserError(
+                self.env._("Type the name or address by which meters reach the listener.")
+            )
+        return names
+
     def action_order(self):
         """Order it, and show the job."""
         self.ensure_one()
@@ -98,13 +114,15 @@ class AcrelKeyRequest(models.TransientModel):
         parameters = {}
         if self.kind == "issue" and self.lab:
             parameters["lab"] = True
-        if self.kind == "certificate":
+        if self.kind in DATED:
             parameters["days"] = self.days
+        if self.kind == "listener_certificate":
+            parameters["names"] = self._names()
         if self.reason and self.kind in ("revoke", "reissue", "revoke_certificate"):
             parameters["reason"] = self.reason
         job = self.env["acrel.key.job"]._ask(
             self.kind,
-            self.link_ids,
+            None if self.kind == "listener_certificate" else self.link_ids,
             recipient=self._recipient() if self.packaged else None,
             parameters=parameters,
         )
