@@ -65,11 +65,11 @@ provider = env["payment.provider"].search([
     ("code", "=", {code!r}), ("company_id", "=", env.ref("base.main_company").id)
 ])
 resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-begin = time.perf_counter()
+begin, used = time.perf_counter(), time.process_time()
 rows = sum(1 for row in getattr(provider, {method!r})("trade", {day!r}))
-seconds = time.perf_counter() - begin
+seconds, used = time.perf_counter() - begin, time.process_time() - used
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print("READ", rows, seconds, peak / 1024, (peak - resident) / 1024)
+print("READ", rows, seconds, used, peak / 1024, (peak - resident) / 1024)
 """
 
 
@@ -211,10 +211,11 @@ def _bills(
             fails=f"The bill of {name} cannot be read",
             log=stage.logs / "bench-payments-bill.log",
         )
-        rows, seconds, peak, added = map(float, printed.partition("READ ")[2].split()[:4])
+        rows, seconds, used, peak, added = map(float, printed.partition("READ ")[2].split()[:5])
         if rows < LINES:
             raise Refused(f"{rows:.0f} of {LINES} lines of the bill of {name} were read.")
         yield f"{name}_bill_file_seconds", round(seconds, 2), "s"
+        yield f"{name}_bill_file_cpu", round(used, 2), "s"
         yield f"{name}_bill_file_added_memory", round(added, 1), "MB"
         yield f"{name}_bill_file_peak_memory", round(peak, 1), "MB"
         longest, largest = max(longest, seconds), max(largest, peak)
