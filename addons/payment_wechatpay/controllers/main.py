@@ -14,7 +14,8 @@ from odoo.tools import consteq
 from odoo.addons.payment.controllers.post_processing import PaymentPostProcessing
 from odoo.addons.payment.logging import get_payment_logger
 from odoo.addons.payment.utils import get_customer_ip_address
-from odoo.addons.payment_wechatpay import const
+
+from .. import const
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 

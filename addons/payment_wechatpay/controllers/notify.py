@@ -11,8 +11,9 @@ from odoo.http import request
 from odoo.tools import mute_logger
 
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.wechatpay_v3 import resource, signature
+
+from .. import const
+from ..wechatpay_v3 import resource, signature
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 

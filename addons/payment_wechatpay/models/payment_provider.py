@@ -5,9 +5,10 @@ from odoo.exceptions import ValidationError
 from odoo.tools import ormcache
 
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.secret_files import SecretFileError, read_secret
-from odoo.addons.payment_wechatpay.wechatpay_v3 import keys
+
+from .. import const
+from ..secret_files import SecretFileError, read_secret
+from ..wechatpay_v3 import keys
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 
@@ -125,8 +126,9 @@ class PaymentProvider(models.Model):
 
     def _compute_feature_support_fields(self):
         """Override of `payment`: full and partial refunds."""
-        super()._compute_feature_support_fields()
+        result = super()._compute_feature_support_fields()
         self.filtered(lambda p: p.code == "wechatpay").support_refund = "partial"
+        return result
 
     def _get_supported_currencies(self):
         """Override of `payment`: yuan only."""

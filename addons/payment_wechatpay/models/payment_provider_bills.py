@@ -9,8 +9,8 @@ from urllib.parse import urlencode, urlsplit
 from odoo import models
 from odoo.exceptions import ValidationError
 
-from odoo.addons.payment_wechatpay.exceptions import WechatpayRefused
-from odoo.addons.payment_wechatpay.wechatpay_v3 import bills
+from ..exceptions import WechatpayRefused
+from ..wechatpay_v3 import bills
 
 BILL_PATHS = {"trade": "/v3/bill/tradebill", "fund": "/v3/bill/fundflowbill"}
 BLOCK = 1 << 20

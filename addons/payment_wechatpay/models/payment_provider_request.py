@@ -9,9 +9,10 @@ from odoo.exceptions import ValidationError
 from odoo.tools.urls import urljoin
 
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.exceptions import WechatpayNoAnswer, WechatpayRefused
-from odoo.addons.payment_wechatpay.wechatpay_v3 import keys, signature
+
+from .. import const
+from ..exceptions import WechatpayNoAnswer, WechatpayRefused
+from ..wechatpay_v3 import keys, signature
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 

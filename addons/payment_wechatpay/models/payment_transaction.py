@@ -9,8 +9,9 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.wechatpay_v3 import numbers
+
+from .. import const
+from ..wechatpay_v3 import numbers
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 

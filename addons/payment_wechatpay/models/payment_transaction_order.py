@@ -10,10 +10,10 @@ from odoo.exceptions import ValidationError
 
 from odoo.addons.payment import utils as payment_utils
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.exceptions import WechatpayNoAnswer, WechatpayRefused
-from odoo.addons.payment_wechatpay.wechatpay_v3 import signature
 
+from .. import const
+from ..exceptions import WechatpayNoAnswer, WechatpayRefused
+from ..wechatpay_v3 import signature
 from .payment_transaction import FINAL_STATES, PAID_STATES
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)

@@ -7,8 +7,9 @@ from odoo import fields, models
 from odoo.exceptions import ValidationError
 
 from odoo.addons.payment.logging import get_payment_logger
-from odoo.addons.payment_wechatpay import const
-from odoo.addons.payment_wechatpay.exceptions import WechatpayNoAnswer, WechatpayRefused
+
+from .. import const
+from ..exceptions import WechatpayNoAnswer, WechatpayRefused
 
 _logger = get_payment_logger(__name__, const.SENSITIVE_KEYS)
 

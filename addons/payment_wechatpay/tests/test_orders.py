@@ -255,7 +255,7 @@ class TestOrders(WechatpayCommon):
         model = self.registry["payment.transaction"]
 
         def forbid(_self, *_args, **_kwargs):
-            raise ValidationError("Refund the wallet instead.")
+            raise ValidationError(self.env._("Refund the wallet instead."))
 
         self.patch(model, "_create_child_transaction", forbid)
         with mute_logger("odoo.addons.payment_wechatpay.models.payment_transaction"):
