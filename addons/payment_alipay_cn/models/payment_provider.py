@@ -99,7 +99,7 @@ class PaymentProvider(models.Model):
         required=True,
     )
     alipay_cn_expiry_minutes = fields.Integer(
-        string="Minutes to Pay",
+        string="Minutes to Pay by Alipay",
         help="After these minutes an unpaid order is closed at Alipay and cancelled here.",
         default=15,
     )

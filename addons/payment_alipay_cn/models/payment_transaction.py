@@ -40,7 +40,7 @@ class PaymentTransaction(models.Model):
     alipay_cn_went_back = fields.Boolean(string="Paid and Refunded Elsewhere", readonly=True)
     alipay_cn_refund_told = fields.Char(string="Refund Sum Told by Alipay", readonly=True)
     alipay_cn_qr_code = fields.Char(string="Alipay QR Code", readonly=True)
-    alipay_cn_expires_at = fields.Datetime(string="To Be Paid Until", readonly=True)
+    alipay_cn_expires_at = fields.Datetime(string="To Be Paid by Alipay Until", readonly=True)
     alipay_cn_next_query_at = fields.Datetime(
         string="Alipay Asked Next", readonly=True, index="btree_not_null"
     )
