@@ -118,19 +118,21 @@ def _view(tx):
     left = 0
     if tx.alipay_cn_expires_at:
         left = max(0, int((tx.alipay_cn_expires_at - fields.Datetime.now()).total_seconds()))
-    _ = request.env._
     match tx.state:
         case "done" | "authorized" | "pending":
-            state, message = "paid", _("Paid. Thank you.")
+            state, message = "paid", request.env._("Paid. Thank you.")
         case "cancel":
-            state, message = "closed", _("This payment was closed before it was paid.")
+            state, message = "closed", request.env._("This payment was closed before it was paid.")
         case "error":
             state, message = (
                 "failed",
-                _("The payment failed. Please contact us before paying again."),
+                request.env._("The payment failed. Please contact us before paying again."),
             )
         case _other if not left:
-            state, message = "closed", _("The time to pay is over. Please start the payment again.")
+            state, message = (
+                "closed",
+                request.env._("The time to pay is over. Please start the payment again."),
+            )
         case _other:
             state, message = "waiting", ""
     redirect = "/payment/status" if state == "paid" else None

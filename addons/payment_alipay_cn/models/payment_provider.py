@@ -143,8 +143,9 @@ class PaymentProvider(models.Model):
 
     def _compute_feature_support_fields(self):
         """Override of `payment`: partial refunds."""
-        super()._compute_feature_support_fields()
+        result = super()._compute_feature_support_fields()
         self.filtered(lambda p: p.code == const.CODE).support_refund = "partial"
+        return result
 
     def _get_supported_currencies(self):
         """Override of `payment`: yuan only."""
