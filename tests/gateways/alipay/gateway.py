@@ -105,8 +105,9 @@ class AlipayGateway(Gateway):
     # What whoever controls the simulator asks.
 
     def register(self, values: dict[str, Any]) -> Merchant:
-        """Take in an app, or replace its keys and settings."""
-        return merchants.make(values, self.clock.now())
+        """Take in an app, or replace its key and settings; Alipay's own key stays."""
+        known = self.book.merchants.get(str(values.get("app_id", "")))
+        return merchants.make(values, self.clock.now(), known.settings["key"] if known else None)
 
     def merchant_view(self, merchant: Merchant) -> dict[str, Any]:
         """Tell what Alipay's console shows."""

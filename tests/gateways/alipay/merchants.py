@@ -21,8 +21,11 @@ DEFAULTS = {
 }
 
 
-def make(values: dict[str, Any], now: float) -> Merchant:
-    """Make a merchant of what its registration says; ValueError names what is wrong."""
+def make(values: dict[str, Any], now: float, key: str | None = None) -> Merchant:
+    """Make a merchant of what its registration says; ValueError names what is wrong.
+
+    Alipay signs by the private key given (PEM), else by a new one.
+    """
     app_id = str(values.get("app_id", ""))
     seller_id = str(values.get("seller_id") or f"2088{zlib.crc32(app_id.encode()) % 10**12:012d}")
     settings = DEFAULTS | {name: values[name] for name in DEFAULTS if name in values}
@@ -44,7 +47,7 @@ def make(values: dict[str, Any], now: float) -> Merchant:
     settings |= {
         "seller_id": seller_id,
         "public_key": keys.public_pem(public_key),
-        "key": keys.private_pem(keys.new_key()),
+        "key": key or keys.private_pem(keys.new_key()),
     }
     merchant = Merchant(app_id, str(values.get("name") or f"商户{app_id[-4:]}"), settings)
     if settings["mode"] == "certificate":
