@@ -89,7 +89,11 @@ class Database:
         connection = await psycopg.AsyncConnection.connect(
             self._dsn, application_name=f"acrel_link {self._name}", **CONNECT
         )
-        await self._follow_clock(connection)
+        try:
+            await self._follow_clock(connection)
+        except BaseException:
+            await connection.close()
+            raise
         self._connection = connection
         self.generation += 1
         return connection

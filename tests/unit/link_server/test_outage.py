@@ -6,8 +6,11 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
+from acrel_link.clock import Clock
+from acrel_link.database import Database
 from acrel_link.simulator import Fleet, Options
 
 from .bed import ADDON, until
@@ -51,6 +54,17 @@ async def test_a_guard_opens_while_postgresql_is_away(cluster, bed, ids, guard):
             "SELECT e_forward FROM acrel_reading_raw WHERE received_at = %s", row["open_read_at"]
         )
         assert stored == row["open_register"]
+
+
+async def test_a_connection_that_breaks_while_it_is_opened_is_closed(bed, monkeypatch):
+    async def broken(self, connection):
+        raise psycopg.OperationalError("the server goes down")
+
+    monkeypatch.setattr(Database, "_follow_clock", broken)
+    with pytest.raises(psycopg.OperationalError):
+        await Database(bed.dsn, "broken", Clock()).connect()
+    here = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'acrel_link broken'"
+    await until(lambda: bed.one(here) == 0, "it is closed")
 
 
 async def test_hold_stays_closed_while_postgresql_is_away(cluster, bed, ids):

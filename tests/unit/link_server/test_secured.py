@@ -54,8 +54,11 @@ async def test_a_close_whose_answers_are_lost_is_sent_again_and_obeyed_once(bed,
         "package": [secured.package(SERIAL)],
         "passphrase_file": secured.bench.passphrase_file,
     }
-    async with secured.link() as link, bed.fleet(link, channel="sealed", **files) as fleet:
+    # neither a poll nor an upload tells meanwhile how the relay stands
+    rare = {"poll_idle": 3600, "poll_closed": 3600}
+    async with secured.link(**rare) as link, bed.fleet(link, channel="sealed", **files) as fleet:
         await until(lambda: bed.readings(meter), "readings")
+        fleet.pause(SERIAL)
         device = fleet.clients[SERIAL].device
         device.on_relay = lambda closed: device.fault(time.time_ns(), "no_reply", 1)
         revision = bed.want(output, "closed")
