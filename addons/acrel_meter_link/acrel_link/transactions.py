@@ -27,7 +27,7 @@ DAY, QUARTER = 86_400_000_000, 900_000_000  # in microseconds, as stamps
 AHEAD = range(-1, 4)  # days around today whose partitions are there before a reading comes
 NEWEST, OLDEST = timedelta(days=-7), timedelta(days=400)
 """What lies beyond was stamped while a clock was wrong: no partition is made for it."""
-TOGETHER = 200  # statements sent at once; so often it is known that the server goes on
+TOGETHER = 25  # statements sent at once: each waits for its turn on a loop that may be busy
 LATE_AFTER = 30_000_000  # well within the time after which the engine rolls a quarter hour up
 
 

@@ -19,7 +19,7 @@ from .sealed import SealedChannel
 from .tls import TlsChannel
 from .tls_files import TlsFiles
 
-BACKLOG = 1024
+BACKLOG = 4096  # what Linux allows by itself, net.core.somaxconn
 FAILURES_TOLD = 5  # so many failed handshakes in one link's name, and again, are an event
 
 

@@ -19,6 +19,7 @@ from .upload import Uploads
 log = logging.getLogger(__name__)
 
 BACKOFF = 0.2, 5.0  # s before the first and any later attempt to connect again
+CONNECT_SECONDS = 10  # a kernel alone would ask a full queue again after 1, 2, 4 … 64 s
 NO_SUCH_REGISTER = 2
 
 
@@ -65,10 +66,11 @@ class Client:
             while True:
                 await self._unless_vanished()
                 try:
-                    _, session = await loop.create_connection(
-                        lambda: _Session(self), *self.options.connect
-                    )
-                except OSError:
+                    async with asyncio.timeout(CONNECT_SECONDS):
+                        _, session = await loop.create_connection(
+                            lambda: _Session(self), *self.options.connect
+                        )
+                except OSError:  # and TimeoutError, which is one
                     pass  # nobody listens there now: tried again, as a meter does
                 else:
                     self._session = session
