@@ -206,6 +206,16 @@ class PaymentProvider(models.Model):
         """Return a field's label in the user's language, for sentences."""
         return self._fields[field_name].get_description(self.env, ["string"])["string"]
 
+    def _wechatpay_complain(self, field_name, problem):
+        """Raise a sentence about a field, without what it was found by, which may hold a secret."""
+        raise ValidationError(
+            self.env._(
+                "%(field)s: %(problem)s",
+                field=self._wechatpay_field_label(field_name),
+                problem=problem,
+            )
+        ) from None
+
     def _wechatpay_secret(self, field_name):
         """Return the text of a secret field, read from its file if it names one."""
         self.ensure_one()
@@ -224,13 +234,7 @@ class PaymentProvider(models.Model):
                 "missing": self.env._("the file that it names cannot be read."),
                 "size": self.env._("the file that it names is too large for a key."),
             }
-            raise ValidationError(
-                self.env._(
-                    "%(field)s: %(problem)s",
-                    field=self._wechatpay_field_label(field_name),
-                    problem=sentences[error.reason],
-                )
-            ) from None
+            return self._wechatpay_complain(field_name, sentences[error.reason])
 
     def _wechatpay_private_key(self):
         """Return the merchant's private key, ready to sign."""
@@ -256,13 +260,7 @@ class PaymentProvider(models.Model):
                 "not_rsa": self.env._("this is no RSA key."),
                 "too_short": self.env._("the key is shorter than 2048 bits."),
             }
-            raise ValidationError(
-                self.env._(
-                    "%(field)s: %(problem)s",
-                    field=self._wechatpay_field_label(field_name),
-                    problem=sentences[error.reason],
-                )
-            ) from None
+            return self._wechatpay_complain(field_name, sentences[error.reason])
 
     def _wechatpay_verifiers(self):
         """Return {key id or certificate serial: keys.Verifier} of the keys this provider trusts."""

@@ -115,16 +115,6 @@ class PaymentProvider(models.Model):
                 )
             )
 
-    def _wechatpay_complain(self, field_name, problem):
-        """Raise a sentence about a field."""
-        raise ValidationError(
-            self.env._(
-                "%(field)s: %(problem)s",
-                field=self._wechatpay_field_label(field_name),
-                problem=problem,
-            )
-        )
-
     def _wechatpay_check_certificate_of_merchant(self, private_key):
         """Check the merchant's own certificate, if it was given."""
         field_name = "wechatpay_merchant_certificate"
