@@ -89,6 +89,20 @@ class AlipayCommon(PaymentHttpCommon):
         }
         return cls.simulator.control("merchants", given)
 
+    def use_certificates(self, app_id, seller_id):
+        """Let the provider be this merchant, who signs and verifies by certificates."""
+        side = self.register_at_simulator(app_id=app_id, seller_id=seller_id, mode="certificate")
+        self.provider.write(
+            {
+                "alipay_cn_app_id": app_id,
+                "alipay_cn_seller_id": seller_id,
+                "alipay_cn_mode": "certificate",
+                "alipay_cn_app_certificate": side["app_certificate"],
+                "alipay_cn_alipay_certificate": side["alipay_certificate"],
+                "alipay_cn_root_certificate": side["root_certificate"],
+            }
+        )
+
     def order(self, **values):
         """Return a draft transaction, as the payment form creates it."""
         transactions = self.env["payment.transaction"]

@@ -236,17 +236,7 @@ class TestNotification(AlipayCommon):
 
     def test_certificate_mode_from_order_to_notification(self):
         app_id, seller_id = "2021000000000003", "2088000000000003"
-        side = self.register_at_simulator(app_id=app_id, seller_id=seller_id, mode="certificate")
-        self.provider.write(
-            {
-                "alipay_cn_app_id": app_id,
-                "alipay_cn_seller_id": seller_id,
-                "alipay_cn_mode": "certificate",
-                "alipay_cn_app_certificate": side["app_certificate"],
-                "alipay_cn_alipay_certificate": side["alipay_certificate"],
-                "alipay_cn_root_certificate": side["root_certificate"],
-            }
-        )
+        self.use_certificates(app_id, seller_id)
         tx = self.paid_order()
         self.assertEqual(tx._refund(10).state, "done")
         self.simulator.control(f"merchants/{app_id}/keys", {})

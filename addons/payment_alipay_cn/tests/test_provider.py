@@ -126,17 +126,7 @@ class TestProvider(AlipayCommon):
 
     def test_renewed_certificate_over_the_same_key_goes_on_working(self):
         app_id, seller_id = "2021000000000009", "2088000000000009"
-        side = self.register_at_simulator(app_id=app_id, seller_id=seller_id, mode="certificate")
-        self.provider.write(
-            {
-                "alipay_cn_app_id": app_id,
-                "alipay_cn_seller_id": seller_id,
-                "alipay_cn_mode": "certificate",
-                "alipay_cn_app_certificate": side["app_certificate"],
-                "alipay_cn_alipay_certificate": side["alipay_certificate"],
-                "alipay_cn_root_certificate": side["root_certificate"],
-            }
-        )
+        self.use_certificates(app_id, seller_id)
         self.simulator.control(f"merchants/{app_id}/keys", {"certificate_only": True})
         self.assertEqual(self.paid_order()._refund(1).state, "done")
 
