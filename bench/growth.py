@@ -200,7 +200,7 @@ async def _write(writer: Writer, clock: Clock, database, meters: list[tuple[int,
                     *meters[number % len(meters)],
                     clock.stamp(),
                     UPLOAD,
-                    plan.columns,
+                    plan.shape,
                     plan.unpack(data),
                     digest=os.urandom(DIGEST_SIZE),
                 )

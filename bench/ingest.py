@@ -225,7 +225,7 @@ def _copy_rate(database, seconds: float) -> int:
         "ALTER TABLE bench_copy ADD link_id integer, ADD digest bytea"
     )
     rows = [
-        Reading(number, 1, clock.stamp(), POLL, plan.columns, plan.unpack(data)).encode()
+        Reading(number, 1, clock.stamp(), POLL, plan.shape, plan.unpack(data)).encode()
         for number in range(COPY_ROWS)
     ]
     block = b"".join((COPY_HEADER, *rows, COPY_TRAILER))

@@ -5,15 +5,27 @@ A stamp is a whole number of microseconds since 2000-01-01 UTC, PostgreSQL's own
 
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(2000, 1, 1)
+_DAY = 86_400_000_000
 _UNIX = 946_684_800_000_000  # 2000-01-01 in Unix microseconds
 
 
 def to_datetime(stamp: int) -> datetime:
     """Return a stamp as UTC without zone, as the database's columns hold it."""
     return EPOCH + timedelta(microseconds=stamp)
+
+
+def to_date(stamp: int) -> date:
+    """Return the UTC day of a stamp."""
+    return _day(stamp // _DAY)
+
+
+@lru_cache(maxsize=16)
+def _day(number: int) -> date:
+    return EPOCH.date() + timedelta(days=number)
 
 
 def to_stamp(moment: datetime) -> int:

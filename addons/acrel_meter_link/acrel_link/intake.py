@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from . import commands
-from .clock import to_datetime
+from .clock import to_date
 from .context import Context
 from .errors import BodyError, ProtocolError
 from .frames import Frame
@@ -216,9 +216,9 @@ class Intake:
             link_id,
             stamp,
             UPLOAD,
-            plan.columns,
+            plan.shape,
             plan.unpack(upload.data),
-            plan.clock(upload.data, to_datetime(stamp).date()) if plan.has_clock else None,
+            plan.clock(upload.data, to_date(stamp)),
             digest,
             body,
         )

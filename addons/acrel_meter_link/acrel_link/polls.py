@@ -70,7 +70,7 @@ class Polls:
 
     def heard(self, meter_id: int) -> None:
         """Take notice of a reading of a meter."""
-        rhythm = self._rhythm(meter_id)
+        rhythm = self._rhythms.get(meter_id) or self._rhythm(meter_id)
         rhythm.heard(self._now())
         if rhythm.news():
             self._news.add(meter_id)

@@ -32,32 +32,26 @@ _NULL = -1  # a length
 
 
 class Shape:
-    """Which columns the values of a reading are, and how they become a row."""
+    """Which columns the values of a reading are, by their `places`, and how they become a row."""
 
-    __slots__ = ("_clocked", "_clockless", "_pick", "_places", "columns")
+    __slots__ = ("_clocked", "_clockless", "_pick", "places")
 
     def __init__(self, columns: tuple[str, ...]):
-        self.columns = columns
-        self._places = {name: place for place, name in enumerate(columns)}
+        self.places = {name: place for place, name in enumerate(columns)}
         # struct takes the lengths as arguments too: they are appended to the values once and
         # picked from there, in the order of the table.
         lengths = {size: len(columns) + at for at, size in enumerate((2, 4, 8, _NULL))}
         formats, picks = [], []
         for name, code in MEASURED.items():
             formats.append("i")
-            if name in self._places:
+            if name in self.places:
                 formats.append(code)
-                picks += (lengths[_SIZES[code]], self._places[name])
+                picks += (lengths[_SIZES[code]], self.places[name])
             else:
                 picks.append(lengths[_NULL])
         self._clocked = Struct(f"{_HEAD}iq{''.join(formats)}")
         self._clockless = Struct(f"{_HEAD}i{''.join(formats)}")
         self._pick = itemgetter(*picks)
-
-    def value(self, values: tuple[int, ...], name: str) -> int | None:
-        """Return one column's value; None where the reading lacks it."""
-        place = self._places.get(name)
-        return None if place is None else values[place]
 
     def row(self, reading: "Reading") -> bytes:
         """Return a reading as a row of `RAW_COLUMNS` in binary COPY form."""
@@ -96,7 +90,7 @@ class Reading:
         link_id: int,
         stamp: int,
         source: int,
-        columns: tuple[str, ...],
+        shape: Shape,
         values: tuple[int, ...],
         clock: datetime | None = None,
         digest: bytes | None = None,
@@ -106,7 +100,7 @@ class Reading:
         self.link_id = link_id
         self.stamp = stamp
         self.source = source
-        self.shape = shape(columns)
+        self.shape = shape
         self.values = values
         self.clock = clock
         self.digest = digest
@@ -114,7 +108,8 @@ class Reading:
 
     def get(self, name: str) -> int | None:
         """Return one column; None where it was not read."""
-        return self.shape.value(self.values, name)
+        place = self.shape.places.get(name)
+        return None if place is None else self.values[place]
 
     def row(self) -> bytes:
         """Return the row of `RAW_COLUMNS` in binary COPY form."""

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from .decoders import decode_calendar, decode_clock
 from .errors import RegisterError
+from .reading import shape
 
 _STRUCT_CODES = {"u16": "H", "i16": "h", "bits": "H", "enum": "H", "u32": "I", "i32": "i"}
 _WORDS = {"u32": 2, "i32": 2}
@@ -164,11 +165,11 @@ class Section(NamedTuple):
 class Layout:
     """How the bytes of one or more sections, one behind the other, become columns.
 
-    `columns` names what `unpack` returns, in the same order. Made once per combination of
-    sections by `layout`; several sections may not both hold a column.
+    `columns` names what `unpack` returns, in the same order; `shape` is how a reading holds it.
+    Made once per combination of sections by `layout`; several sections may not both hold a column.
     """
 
-    __slots__ = ("_clock", "_convert", "_decode_clock", "_struct", "columns", "size")
+    __slots__ = ("_clock", "_convert", "_decode_clock", "_struct", "columns", "shape", "size")
 
     def __init__(self, sections: Sequence[Section]):
         formats, found = [], []
@@ -194,6 +195,7 @@ class Layout:
             position += 2 * count
         self._struct = Struct(">" + "".join(formats))
         self.columns = tuple(column for register in found for column in register.reading)
+        self.shape = shape(self.columns)
         self.size = self._struct.size
         if len(set(self.columns)) != len(self.columns):
             blocks = [(start, count) for _, start, count in sections]
@@ -208,11 +210,6 @@ class Layout:
             )
         values = self._struct.unpack(data)
         return values if self._convert is None else self._convert(values)
-
-    @property
-    def has_clock(self) -> bool:
-        """Whether the sections hold the meter's clock."""
-        return self._clock is not None
 
     def clock(self, data: bytes, near: date) -> datetime | None:
         """Return the meter's clock, its local time; see `decode_clock`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from . import rtu
-from .clock import to_datetime
+from .clock import to_date
 from .context import Context
 from .entrusted import Entrusted
 from .errors import RefusedError, WriteRefusedError
@@ -166,9 +166,9 @@ class Unit:
             self.link_id,
             stamp,
             POLL,
-            plan.columns,
+            plan.shape,
             plan.unpack(got),
-            plan.clock(got, to_datetime(stamp).date()),
+            plan.clock(got, to_date(stamp)),
             frame=got,
         )
         self.clock.seen(plan, got, reading.clock, stamp)

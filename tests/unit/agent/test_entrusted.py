@@ -9,7 +9,7 @@ from acrel_link.clock import Clock
 from acrel_link.contactor import StepError
 from acrel_link.entrusted import Entrusted, reached
 from acrel_link.guard_order import GuardOrder, GuardReport, Outcome, parse_order
-from acrel_link.reading import UPLOAD, Reading
+from acrel_link.reading import UPLOAD, Reading, shape
 from acrel_link.transparent import GoneError
 
 ORDER = GuardOrder(slave=1, output=1, revision=5, register=1000, time=None, hold=False)
@@ -96,6 +96,6 @@ def test_tells_which_guard_was_reached():
 def test_upload_that_waited_is_late(minutes, register, late):
     now = datetime(2027, 1, 15, 8)
     clock = now - timedelta(minutes=minutes)
-    reading = Reading(1, 1, 0, UPLOAD, ("e_forward",), (register,), clock)
+    reading = Reading(1, 1, 0, UPLOAD, shape(("e_forward",)), (register,), clock)
     assert Entrusted.is_late(reading, now, 500) is late
     assert Entrusted.is_late(reading, now, None) is (minutes == 10)

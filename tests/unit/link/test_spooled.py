@@ -6,7 +6,7 @@ from struct import Struct
 import pytest
 
 from acrel_link import spooled
-from acrel_link.reading import COPY_COLUMNS, MEASURED, UPLOAD, Reading
+from acrel_link.reading import COPY_COLUMNS, MEASURED, UPLOAD, Reading, shape
 from acrel_link.spooled import Named, head, keep_reading, keep_statement, recast, restore
 
 READING = Reading(
@@ -14,7 +14,7 @@ READING = Reading(
     8,
     123_456_789,
     UPLOAD,
-    tuple(MEASURED),
+    shape(tuple(MEASURED)),
     tuple(range(1, 1 + len(MEASURED))),
     datetime(2026, 1, 2, 3, 4, 5),
     b"d" * 16,

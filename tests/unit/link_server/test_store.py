@@ -10,7 +10,7 @@ import pytest
 from acrel_link.attempts import OPENED
 from acrel_link.clock import Clock, to_datetime, to_stamp
 from acrel_link.database import Database
-from acrel_link.reading import MEASURED, POLL, UPLOAD, Reading
+from acrel_link.reading import MEASURED, POLL, UPLOAD, Reading, shape
 from acrel_link.store import Writer
 from acrel_link.transactions import Transactions
 
@@ -45,7 +45,7 @@ async def stored(writer, *readings) -> None:
 
 def reading(clock, energy=1000, meter=1, **values) -> Reading:
     told = {"source": POLL, "columns": ("e_forward",), "values": (energy,)} | values
-    return Reading(meter, 1, clock.stamp(), **told)
+    return Reading(meter, 1, clock.stamp(), shape=shape(told.pop("columns")), **told)
 
 
 async def test_every_column_arrives(bed, clock):

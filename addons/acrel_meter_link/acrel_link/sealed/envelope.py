@@ -21,10 +21,10 @@ _MOST_FRAMES = 2 * FRAME_LIMIT
 class Sealer:
     """Seals what this side sends. What it returns must be sent once each, in this order."""
 
-    __slots__ = ("_aead", "_bound", "_front", "_iv", "_session_id", "count")
+    __slots__ = ("_bound", "_encrypt", "_front", "_iv", "_session_id", "count")
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, session_id: bytes, bound: bytes):
-        self._aead = suite.aead(key)
+        self._encrypt = suite.aead(key).encrypt
         self._iv = int.from_bytes(iv, "big")
         self._front = bytes((DATA, VERSION, suite.number))
         self._session_id = session_id
@@ -39,7 +39,7 @@ class Sealer:
         seq = self.count
         self.count = seq + 1
         head = _HEAD.pack(self._front, size + _LENGTH_AROUND, self._session_id, seq)
-        inner = head + self._aead.encrypt(
+        inner = head + self._encrypt(
             (self._iv ^ seq).to_bytes(12, "big"), plaintext, head + self._bound
         )
         return START + inner + crc16(inner).to_bytes(2, "little") + END
@@ -48,10 +48,10 @@ class Sealer:
 class Opener:
     """Opens what the peer sealed: only the very next frame, only once."""
 
-    __slots__ = ("_aead", "_bound", "_iv", "_session_id", "count")
+    __slots__ = ("_bound", "_decrypt", "_iv", "_session_id", "count")
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes, session_id: bytes, bound: bytes):
-        self._aead = suite.aead(key)
+        self._decrypt = suite.aead(key).decrypt
         self._iv = int.from_bytes(iv, "big")
         self._session_id = session_id
         self._bound = bound
@@ -65,7 +65,7 @@ class Opener:
         if seq >= _MOST_FRAMES:
             raise SealedError(f"The session has carried {seq} frames.", Fault.EXHAUSTED)
         try:
-            plaintext = self._aead.decrypt(
+            plaintext = self._decrypt(
                 (self._iv ^ seq).to_bytes(12, "big"), inner[17:-2], inner[:17] + self._bound
             )
         except InvalidTag:

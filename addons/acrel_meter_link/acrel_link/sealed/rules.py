@@ -18,14 +18,18 @@ RECONNECT_SECONDS = 22.5 * 3600, 23.5 * 3600
 AHEAD_MS, OPENING_AHEAD_MS = 30_000, 300_000
 """How far ahead notAfter may lie, and how far where a guarded frame opens an output."""
 
-_ACKNOWLEDGED = frozenset((REGISTER, UPLOAD, SETPOINTS, ALARM))
+ACKNOWLEDGEMENTS = {
+    command: bytes((FRAME, command)) for command in (REGISTER, UPLOAD, SETPOINTS, ALARM)
+}
+"""Type and content by command; an acknowledgement has no body."""
+
 _TIME_SIZE = 7
 _READ_SIZE = 8
 
 
 def is_harmless(command: int, body: bytes) -> bool:
     """Tell whether a command may go down unguarded: acknowledgements, the time, and reads."""
-    if command in _ACKNOWLEDGED:
+    if command in ACKNOWLEDGEMENTS:
         return not body
     if command == TRANSPARENT:
         return len(body) == _READ_SIZE and body[1] == READ

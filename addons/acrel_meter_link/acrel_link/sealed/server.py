@@ -16,6 +16,7 @@ from . import schedule, wire
 from .envelope import DOWN, UP, Opener, Sealer
 from .errors import Fault, SealedError, SealError
 from .rules import (
+    ACKNOWLEDGEMENTS,
     COMMAND_ID_SIZE,
     FORBIDDEN_LIMIT,
     FRAME,
@@ -28,7 +29,6 @@ from .suites import DEFAULT_PREFERENCE, EXCHANGING, SUITES, Exchange, Suite, cho
 
 TEST_RANGE = 0  # the key version that only a lab accepts
 
-_FRAME_TYPE = bytes((FRAME,))
 _new = tuple.__new__
 
 
@@ -185,21 +185,29 @@ class ServerSession:
         """Take bytes, however they are cut, and return the factory frames in them."""
         frames: list[Frame] = []
         decoder = self._decoder
-        decoder.push(data)
         try:
+            inner = decoder.whole(data)
+            if inner is not None:
+                self._take(inner, frames)
+                return frames
+            decoder.push(data)
             while decoder.pending and (inner := decoder.pull()) is not None:
-                if self._opener is None:
-                    self._shake_hands(inner)
-                    continue
-                plaintext = self._opener.open(inner)
-                if plaintext[0] == FRAME and len(plaintext) > 1:
-                    frames.append(_new(Frame, (plaintext[1], plaintext[2:])))
-                else:
-                    self._take_other(plaintext)
+                self._take(inner, frames)
         except SealedError as error:
             error.frames = frames
             raise
         return frames
+
+    def _take(self, inner: bytes, frames: list[Frame]) -> None:
+        """Handle one frame's `cmd … body CRC`; a factory frame in it joins the others."""
+        if self._opener is None:
+            self._shake_hands(inner)
+            return
+        plaintext = self._opener.open(inner)
+        if plaintext[0] == FRAME and len(plaintext) > 1:
+            frames.append(_new(Frame, (plaintext[1], plaintext[2:])))
+        else:
+            self._take_other(plaintext)
 
     def _shake_hands(self, inner: bytes) -> None:
         if self._handshake is None:
@@ -281,9 +289,11 @@ class ServerSession:
 
     def frame(self, command: int, body: bytes = b"") -> bytes:
         """Return a factory command sealed, unguarded; a write is refused."""
+        if not body and command in ACKNOWLEDGEMENTS:
+            return self._sealer.seal(ACKNOWLEDGEMENTS[command])
         if not is_harmless(command, body):
             raise SealError(f"Command {command:02X} with this body must be sent guarded.")
-        return self._sealer.seal(_FRAME_TYPE + bytes((command,)) + body)
+        return self._sealer.seal(bytes((FRAME, command)) + body)
 
     def guarded(self, command: int, body: bytes, command_id: bytes, not_after: int) -> bytes:
         """Return a factory command sealed, obeyed once and not after this time (unix ms)."""

@@ -77,6 +77,23 @@ class Decoder:
         )
         self._least, self._most = least, most
 
+    def whole(self, segment: bytes) -> bytes | None:
+        """Return the `cmd … body CRC` of a segment that is one frame; None where `push` must look.
+
+        Nearly every segment is: a peer sends its frames one by one.
+        """
+        size = len(segment) - _AROUND
+        if (
+            self.pending
+            or not segment.startswith(self._front)
+            or not self._least <= size <= self._most
+            or size != segment[5] << 8 | segment[6]
+            or not segment.endswith(END)
+        ):
+            return None
+        inner = segment[2:-2]
+        return None if crc16(inner) else inner
+
     def push(self, data: bytes) -> None:
         """Take the next segment of the stream."""
         self._data = self._data + data if self.pending else bytes(data)
