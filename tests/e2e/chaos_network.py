@@ -47,6 +47,7 @@ class Chaos:
         # a dead process that nobody has buried keeps its pid, and no other server starts.
         with network.postgres_down():
             pass
+        self.recover()
         network.meter(do="fault", serial="*", name="duplicate", value=1)
 
     # === One round === #
