@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -50,6 +51,20 @@ class Cluster:
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C.UTF-8",
+            "--no-sync",
+        )
+
+    def copy(self, other: "Cluster") -> None:
+        """Make the cluster anew as a copy of another, which runs and goes on running."""
+        self.remove()
+        self.place.prepare()
+        self.run_tool(
+            "pg_basebackup",
+            f"--pgdata={self.place.data}",
+            f"--host={other.host}",
+            f"--port={PORT}",
+            f"--username={SUPERUSER}",
+            "--checkpoint=fast",
             "--no-sync",
         )
 
@@ -116,6 +131,13 @@ class Cluster:
         elif self.alive():
             self.run_tool("pg_ctl", "stop", "-D", self.place.data, "-m", "fast", "-w")
         self.child = None
+
+    def remove(self) -> None:
+        """Stop the server and delete the folder called like the cluster, with all that is in it."""
+        self.stop()
+        for folder in (self.place.socket, self.place.base.parent):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.log.unlink(missing_ok=True)
 
     def command(self, program: str, *words: str | os.PathLike) -> list[str]:
         """Give the command line of one of PostgreSQL's programs, as the cluster's user."""

@@ -6,7 +6,8 @@
             stack.start_link()
             stack.start_simulator(...)
 
-A stage opened inside another (a test run by `scripts/test`) uses the outer one's cluster.
+A stage opened inside another (a test run by `scripts/test`) uses the outer one's cluster, or, where
+tests run in several processes, a copy of it with everything of its own.
 The run database and its cluster are never touched.
 """
 
@@ -14,6 +15,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from .odoo_home import OdooHome, find_or_install
 from .server import of_cluster
 from .stack import Stack
 
+NAME = "test"
 BASE, DEMO = "tpl_base", "tpl_demo"
 OUTER = "ACREL_STAGE"
 
@@ -35,7 +38,7 @@ class Stage:
     def __init__(self, home: OdooHome, cluster: Cluster, note: Callable[[str], None]):
         self.cluster = cluster
         self.server = of_cluster(cluster)
-        self.odoo = OdooCommand(home, self.server, paths.LOCAL / "test")
+        self.odoo = OdooCommand(home, self.server, paths.LOCAL / cluster.name)
         self.databases = database.Databases(self.odoo, note)
         self.logs = paths.LOGS
 
@@ -44,7 +47,7 @@ class Stage:
     def open(cls, note: Callable[[str], None] = print) -> Iterator["Stage"]:
         """Start the test cluster, or join the one that runs already for an outer command."""
         home = find_or_install(note)
-        cluster = Cluster("test", note, durable=False)
+        cluster = Cluster(NAME, note, durable=False)
         if os.environ.get(OUTER) == str(paths.LOCAL):
             try:
                 if not cluster.answers():
@@ -57,6 +60,24 @@ class Stage:
             return
         with paths.only_one("stage"), cluster.running():
             yield cls(home, cluster, note)
+
+    @classmethod
+    @contextlib.contextmanager
+    def copied(cls, name: str, note: Callable[[str], None] = print) -> Iterator["Stage"]:
+        """Open a stage beside others of the same outer command, with copies of its templates."""
+        home = find_or_install(note)
+        cluster = Cluster(f"{NAME}-{name}", note, durable=False)
+        outer = cls(home, Cluster(NAME, note, durable=False), note)
+        try:
+            cluster.copy(outer.cluster)
+            with cluster.running():
+                stage = cls(home, cluster, note)
+                for template in (BASE, DEMO):
+                    shutil.copytree(outer.odoo.filestore(template), stage.odoo.filestore(template))
+                yield stage
+        finally:
+            cluster.remove()
+            shutil.rmtree(paths.LOCAL / cluster.name, ignore_errors=True)
 
     def base(self) -> str:
         """Give the template without our add-ons, made again when its inputs changed."""
@@ -82,7 +103,7 @@ class Stage:
 
     def template(self, name: str, digest: str, make: Callable[[str], None]) -> str:
         """Give a template database, made again when the digest of its inputs changed."""
-        with paths.only_one(name):
+        with self._only_one(name):
             if self.server.exists(name):
                 if self.databases.stamp(name) == digest:
                     return name
@@ -93,10 +114,14 @@ class Stage:
     def clone(self, name: str, template: str | None = None) -> str:
         """Make a fresh database from a template, the demonstration's unless named."""
         source = template or self.demo()
-        with paths.only_one(source):
+        with self._only_one(source):
             self.databases.drop(name)
             self.databases.clone(source, name)
         return name
+
+    def _only_one(self, template: str) -> contextlib.AbstractContextManager[None]:
+        """Let one process at a time work with a template of this cluster."""
+        return paths.only_one(f"{self.cluster.name}/{template}")
 
     def stack(self, name: str, template: str | None = None) -> Stack:
         """Make a fresh database and give the processes that can be started on it."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+import sharing
 from browser import chromium_browser
 from house import provisioning
 from house.stage import Stage
@@ -13,14 +14,21 @@ TEST_SECONDS = 240
 
 def pytest_collection_modifyitems(items):
     """Bound the tests, but not the making of the template that the first may wait for."""
+    items.sort(key=lambda item: sharing.rank(item.nodeid))
     for item in items:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests among several processes."""
+    return sharing.Together(config, log)
+
+
 @pytest.fixture(scope="session")
-def stage():
-    """The test cluster with the template of the demonstration."""
-    with Stage.open() as stage:
+def stage(worker_id):
+    """The test cluster with the template of the demonstration; several processes get copies."""
+    alone = worker_id == "master"
+    with Stage.open() if alone else Stage.copied(worker_id) as stage:
         stage.demo()
         yield stage
 

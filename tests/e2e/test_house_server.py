@@ -4,7 +4,6 @@ import psycopg
 import pytest
 
 from house.cluster import SUPERUSER
-from house.stage import Stage
 from waiting import eventually
 
 DATABASE = "house_drop"
@@ -16,18 +15,15 @@ RESTLESS = {
 
 
 @pytest.fixture
-def superuser():
+def superuser(stage):
     """A connection of the superuser, with an autovacuum that comes at once and stays long."""
-    with (
-        Stage.open() as stage,
-        psycopg.connect(
-            host=stage.server.host,
-            port=stage.server.port,
-            user=SUPERUSER,
-            dbname="postgres",
-            autocommit=True,
-        ) as connection,
-    ):
+    with psycopg.connect(
+        host=stage.server.host,
+        port=stage.server.port,
+        user=SUPERUSER,
+        dbname="postgres",
+        autocommit=True,
+    ) as connection:
         for name, value in RESTLESS.items():
             connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
         connection.execute("SELECT pg_reload_conf()")

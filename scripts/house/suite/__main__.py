@@ -14,11 +14,12 @@ from ..stage import Stage
 from . import beside, command, expected, lint, odoo_tests, pytests
 from .report import Report, counts
 
-UNIT_PROCESSES = 3
-"""More than there are cores, since the tests of sockets mostly wait; each has its own cluster."""
+UNIT_PROCESSES, E2E_PROCESSES = 3, 2
+"""As many as keep the cores busy, since these tests mostly wait; each has its own cluster."""
 
-GROUPS = (("lint",), ("unit", "odoo"), ("e2e",))
-"""Parts that run beside each other: the tests of `unit` mostly wait."""
+LANES = (("odoo", "house"), ("unit", "e2e"))
+"""What is done one after another. The lanes run beside each other: the first mostly computes, the
+second mostly waits. `house`, the tests of `scripts/run`, counts as `e2e`."""
 
 
 def main(chosen: Sequence[str]) -> int:
@@ -54,38 +55,33 @@ def _run_parts(parts: Sequence[str], reports: list[Report], stack: contextlib.Ex
         browser = chromium.find_or_install(steps.note)
         stage = stack.enter_context(Stage.open(steps.note))
 
-    def odoo(report: Report) -> None:
-        odoo_tests.run(report, stage, browser)
-
     def e2e(report: Report) -> None:
-        # The copies of the project in tests/house have clusters of their own.
         stage.demo()
-        beside.do_all(
-            [
-                lambda: pytests.run(report, ["tests/e2e"], stage.env(browser)),
-                lambda: pytests.run(report, ["tests/house"], log=paths.LOGS / "house.log"),
-            ]
-        )
+        pytests.run(report, ["tests/e2e"], stage.env(browser), processes=E2E_PROCESSES)
 
     work: dict[str, Callable[[Report], None]] = {
         "lint": lint.run,
         "unit": lambda report: pytests.run(report, ["tests/unit"], processes=UNIT_PROCESSES),
-        "odoo": odoo,
+        "odoo": lambda report: odoo_tests.run(report, stage, browser),
         "e2e": e2e,
+        # The copies of the project there have clusters of their own.
+        "house": lambda report: pytests.run(report, ["tests/house"], log=paths.LOGS / "house.log"),
     }
 
-    def do(part: str) -> None:
-        report = next(report for report in reports if report.part == part)
-        began = time.monotonic()
-        work[part](report)
-        report.finish(time.monotonic() - began)
+    def do(lane: Sequence[str]) -> None:
+        for name in lane:
+            part = "e2e" if name == "house" else name
+            for report in [report for report in reports if report.part == part]:
+                steps.step(name)
+                began = time.monotonic()
+                work[name](report)
+                report.seconds = max(report.seconds, time.monotonic() - began)
 
     reports += [Report(part) for part in parts]
-    for group in GROUPS:
-        chosen = [part for part in group if part in parts]
-        for part in chosen:
-            steps.step(part)
-        beside.do_all([partial(do, part) for part in chosen])
+    do(["lint"])
+    beside.do_all([partial(do, lane) for lane in LANES])
+    for report in reports:
+        report.finish()
 
 
 def _tell(reports: list[Report], left: list[str]) -> int:

@@ -12,13 +12,15 @@ Runs the suite, or the parts named, in a PostgreSQL cluster of its own under .lo
   lint   ruff's rules and format, pylint-odoo's rules
   unit   pytest over the packages that need no Odoo
   odoo   each add-on installed on its dependencies alone, its own tests, no warning in the log
-  e2e    real processes, a real browser, faults
+  e2e    real processes, a real browser, faults; scripts/run on a fresh copy of the project
 """
 
 
 def steps(chosen: Sequence[str]) -> int:
     """Count the steps of these parts with what must be there for them."""
-    return 1 + bool({"odoo", "e2e"} & set(chosen)) + len(set(chosen))
+    chosen = set(chosen)
+    # `e2e` is two steps: its own folder of tests, and those of scripts/run.
+    return 1 + bool({"odoo", "e2e"} & chosen) + len(chosen) + ("e2e" in chosen)
 
 
 def enter(arguments: Sequence[str]) -> int:

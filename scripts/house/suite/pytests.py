@@ -21,8 +21,8 @@ def run(
 ) -> None:
     """Run pytest over the folders that are there and take over its outcomes.
 
-    In several processes each takes whole files. With a log it says nothing until its end, so that
-    two runs beside each other can be read.
+    In several processes each takes whole files, or what the folder's conftest.py keeps together.
+    With a log it says nothing until its end, so that two runs beside each other can be read.
     """
     name = log.stem if log else report.part
     outcomes = paths.make(paths.LOCAL / "test") / f"{name}.json"

@@ -38,9 +38,8 @@ class Report:
             self.problems or self.count(Outcome.FAILED)
         )
 
-    def finish(self, seconds: float) -> None:
+    def finish(self) -> None:
         """Close the part: one that ran no test has shown nothing."""
-        self.seconds = seconds
         if not self.count(Outcome.PASSED) and not self.count(Outcome.FAILED):
             self.problems.append("no test ran")
 

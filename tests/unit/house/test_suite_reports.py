@@ -49,7 +49,7 @@ def test_unnamed_failures_fail():
 
 def test_a_part_without_tests_fails():
     report = Report("unit")
-    report.finish(1.0)
+    report.finish()
     assert report.problems == ["no test ran"]
     assert not report.good
 

@@ -1,7 +1,6 @@
 """A PostgreSQL cluster of these tests' own, and a fresh database with the link's tables a test."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from itertools import count
 
@@ -21,7 +20,8 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     cluster = Cluster(f"unit-{os.getpid()}", print, durable=False)
-    with cluster.running():
+    try:
+        cluster.start()
         with admin(cluster) as connection:
             connection.execute("CREATE ROLE acrel_link LOGIN")
             connection.execute(f"CREATE DATABASE {TEMPLATE}")
@@ -29,9 +29,8 @@ def cluster() -> Iterator[Cluster]:
         bed.create_tables()
         bed.close()
         yield cluster
-    shutil.rmtree(cluster.place.socket, ignore_errors=True)
-    shutil.rmtree(cluster.place.base.parent)
-    cluster.log.unlink()
+    finally:
+        cluster.remove()
 
 
 def admin(cluster: Cluster) -> psycopg.Connection:
