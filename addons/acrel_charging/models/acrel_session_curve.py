@@ -33,13 +33,12 @@ class AcrelSession(models.Model):
         """Return time and register of the curve's last point."""
         if not self.is_live:
             return self.end_at or self.start_at, max(self.end_register, self.start_register)
-        followed = self._live_rows().get(self.id)
-        if followed is None:
-            return self.start_at, self.start_register
-        register = followed.register
+        # fields, not the table: read for all sessions of a pass at once
+        register = self.live_register
         if self.has_guard:
             register = min(register, self.billed_register_limit)
-        return max(followed.read_at, self.start_at), max(register, self.start_register)
+        read_at = self.live_read_at or self.start_at
+        return max(read_at, self.start_at), max(register, self.start_register)
 
     def get_power_curve(self):
         """Return at most some 500 points ``[epoch ms, W]`` of this session for a chart."""

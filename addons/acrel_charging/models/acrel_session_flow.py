@@ -36,7 +36,7 @@ DUE_QUERY = """
             OR seen.guard_tripped IS NOT NULL
             OR (session.on_doubt = 'hold' AND session.guard_until <= %(now)s
                 AND session.alarm_reason IS NULL)
-            OR (heard.received_at > followed.read_at AND followed.told_at <= %(told_before)s)
+            OR (heard.received_at > followed.read_at AND %(pace)s)
             OR GREATEST(session.start_at, heard.received_at)
                <= %(now)s - pile.silence_minutes * interval '1 minute')
      ORDER BY session.id
@@ -101,31 +101,32 @@ class AcrelSession(models.Model):
     def _advance_due(self, meters=None, outputs=None):
         """Bring live sessions, all or those of some meters or outputs, as far as is known.
 
-        Each in its own savepoint. Most passes have nothing to do for most sessions: the database
-        picks those that something may have to be done for.
+        One that fails stops no other. Most passes have nothing to do for most sessions: the
+        database picks those that something may have to be done for.
         """
         due = self._due(meters, outputs)
         if not due:
             return
         observed = due.output_id._observed()
         heard = due.meter_id._live()
-        followed = due._live_rows()
+        before = due._live_rows()
+        news = due.filtered(
+            lambda session: session._is_news(heard.get(session.meter_id.id), before.get(session.id))
+        )
 
-        def advance(session):
-            session._in_company_language()._advance(
-                observed[session.output_id.id],
-                heard.get(session.meter_id.id),
-                followed.get(session.id),
-            )
+        def advance(sessions):
+            followed = before | sessions._follow(heard, before)
+            for session in sessions._in_company_languages():
+                session._advance(
+                    observed[session.output_id.id],
+                    heard.get(session.meter_id.id),
+                    followed.get(session.id),
+                    session in news,
+                )
 
-        done = due - self.env["acrel.engine"]._each(due, advance)
-        # in one go, beside the savepoints: each of them would write its messages alone
-        done.filtered(
-            lambda session: (
-                session.is_live
-                and session._is_news(heard.get(session.meter_id.id), followed.get(session.id))
-            )
-        )._send_live()
+        failed = self.env["acrel.engine"]._together(due, advance)
+        # in one go, beside the savepoint, which would write the messages for itself
+        (news - failed).filtered("is_live")._send_live()
 
     @api.model
     def _due(self, meters, outputs):
@@ -133,27 +134,31 @@ class AcrelSession(models.Model):
         self.flush_model(DUE_READS)
         self.env["acrel.pile"].flush_model(["silence_minutes"])
         now = self._now()
+        told_before = now - acrel_session_live.PACE
         rows = self.env.execute_query(
             SQL(
                 DUE_QUERY,
                 states=list(LIVE_STATES),
                 now=now,
-                told_before=now - acrel_session_live.PACE,
+                pace=SQL("TRUE")
+                if meters is not None
+                else SQL("followed.told_at <= %s", told_before),
                 scope=_scope(meters, outputs),
             )
         )
         return self.browse(row[0] for row in rows)
 
-    def _in_company_language(self):
-        """Return the session in the language in which its company keeps its records."""
-        return self.with_context(lang=self.company_id.partner_id.lang or self.env.lang)
+    def _in_company_languages(self):
+        """Yield each session in the language in which its company keeps its records."""
+        for company, sessions in self.grouped("company_id").items():
+            yield from sessions.with_context(lang=company.partner_id.lang or self.env.lang)
 
-    def _advance(self, observed, heard, followed):
+    def _advance(self, observed, heard, followed, news):
         """Bring one session as far as what is known allows; repeating it changes nothing."""
         if self.state == "starting":
             self._advance_starting(observed)
         elif self.state == "charging":
-            self._advance_charging(observed, heard, followed)
+            self._advance_charging(observed, heard, followed, news)
         elif self.state == "stopping":
             self._advance_stopping(observed, heard, followed)
 
@@ -177,10 +182,8 @@ class AcrelSession(models.Model):
         """Tell whether the link opened the contactor after this session's close and read it."""
         return (observed.open_revision or 0) >= self.close_revision
 
-    def _advance_charging(self, observed, heard, followed):
-        """Follow a charging session: its end by the link, by silence, by a reason to stop."""
-        news = self._is_news(heard, followed)
-        followed = self._follow(heard, followed)
+    def _advance_charging(self, observed, heard, followed, news):
+        """Go on with a charging session: its end by the link, by silence, by a reason to stop."""
         believed = self._may_believe_open(observed)
         if believed and self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
@@ -269,7 +272,7 @@ class AcrelSession(models.Model):
         if not self.has_start and not self.flag_register_back and self._is_closed_for_me(observed):
             self._lock()
             self._take_start(observed)
-        followed = self._follow(heard, followed)
+            followed = self._follow({self.meter_id.id: heard}, {}).get(self.id)
         if self._may_believe_open(observed) and self._is_opened_for_me(observed):
             self._end_opened(observed, followed)
         elif self._is_given_up(heard):

@@ -11,7 +11,7 @@ from odoo.addons.acrel_meter_link.fields import BigInteger
 from .. import units
 from .acrel_session import LIVE_STATES
 
-# Screens are told about once a second; a meter that speaks more often is followed at this pace.
+# The engine looks at readings once a second; what looks at sessions besides tells no one earlier.
 PACE = timedelta(seconds=1)
 DRIVER_MESSAGE = "acrel_session"
 STAFF_MESSAGE = "acrel_session_staff"
@@ -33,6 +33,7 @@ class AcrelSession(models.Model):
 
     _inherit = "acrel.session"
 
+    live_register = BigInteger(string="Register Now", compute="_compute_live", aggregator=None)
     live_wh = BigInteger(string="Energy Now (Wh)", compute="_compute_live")
     live_kwh = fields.Float(string="Energy Now (kWh)", digits=(16, 2), compute="_compute_live")
     live_power_kw = fields.Float(string="Power (kW)", digits=(9, 2), compute="_compute_live")
@@ -72,6 +73,7 @@ class AcrelSession(models.Model):
         for session in self:
             row = rows.get(session.id)
             running = session.state in LIVE_STATES
+            session.live_register = row.register if row else session.start_register
             session.live_wh = (row.wh if row else 0) if running else session.energy_wh
             session.live_kwh = units.kilo(session.live_wh)
             session.live_power_kw = units.kilo(row.power_w) if row and running else 0.0
@@ -90,33 +92,51 @@ class AcrelSession(models.Model):
         return datetime.now(UTC).replace(tzinfo=None)
 
     def _follow(self, heard, followed):
-        """Take the meter's newest reading into the live values; return how far they are now."""
-        if not self.has_start or not self._is_news(heard, followed) or heard.e_forward is None:
-            return followed
-        known = followed.register if followed else self.start_register
-        register = max(known, heard.e_forward)
-        power_w = (heard.p or 0) * self.unit_wh // 10
-        return self._write_live(register, power_w, heard.received_at)
+        """Take the newest readings of these sessions' meters into their live values.
 
-    def _write_live(self, register, power_w, read_at):
-        """Write the live row and return it; Wh stop growing at the limit, as the bill does."""
+        :param dict heard: newest reading by meter id
+        :param dict followed: how far each session was followed before
+        :return: ``{session id: Followed}`` of those that were followed further
+        """
+        further = {}
+        for session in self:
+            reading, known = heard.get(session.meter_id.id), followed.get(session.id)
+            if not session.has_start or not session._is_news(reading, known):
+                continue
+            if reading.e_forward is None:
+                continue
+            register = max(known.register if known else session.start_register, reading.e_forward)
+            power_w = (reading.p or 0) * session.unit_wh // 10
+            further[session.id] = session._followed(register, power_w, reading.received_at)
+        self._write_live(further)
+        return further
+
+    def _followed(self, register, power_w, read_at):
+        """Return the live values at a register; Wh stop growing at the limit, as the bill does."""
         limited = min(register, self.billed_register_limit) if self.has_guard else register
         wh = max(0, limited - self.start_register) * self.unit_wh
-        followed = Followed(register, wh, power_w, read_at, self._now())
+        return Followed(register, wh, power_w, read_at, self._now())
+
+    def _write_live(self, followed):
+        """Write live values, ``{session id: Followed}``, in one statement."""
+        if not followed:
+            return
         self.env.cr.execute(
             """
             INSERT INTO acrel_session_live AS live
                    (session_id, register, wh, power_w, read_at, told_at)
-            VALUES (%s, %s, %s, %s, %s, %s)
+            SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::bigint[], %s::bigint[],
+                                 %s::timestamp[], %s::timestamp[])
                 ON CONFLICT (session_id) DO UPDATE
                SET register = GREATEST(live.register, EXCLUDED.register), wh = EXCLUDED.wh,
                    power_w = EXCLUDED.power_w, read_at = EXCLUDED.read_at,
                    told_at = EXCLUDED.told_at
             """,
-            [self.id, *followed],
+            [list(followed), *map(list, zip(*followed.values(), strict=True))],
         )
-        self.invalidate_recordset(
+        self.browse(followed).invalidate_recordset(
             [
+                "live_register",
                 "live_wh",
                 "live_kwh",
                 "live_power_kw",
@@ -125,7 +145,6 @@ class AcrelSession(models.Model):
                 "live_minutes",
             ]
         )
-        return followed
 
     def _live_payload(self):
         """Return what an open page shows of this session; add-ons above add their keys.
@@ -153,11 +172,14 @@ class AcrelSession(models.Model):
         }
 
     def _send_live(self):
-        """Send the payloads to the drivers' open pages and to the screens of staff."""
+        """Send the payloads to the drivers' open pages and to the screens of staff.
+
+        A driver without a login has no page.
+        """
         by_company = {}
         for session in self:
             driver = session.driver_id
-            if driver:
+            if driver.user_ids:
                 told = session.with_context(lang=driver.lang or self.env.lang)
                 driver._bus_send(DRIVER_MESSAGE, told._live_payload())
             by_company.setdefault(session.company_id, []).append(

@@ -85,7 +85,7 @@ class AcrelSession(models.Model):
             counts = Guard(self.guard_energy_wh).counts(self.unit_wh)
             values["billed_register_limit"] = start + counts
         self.write(values)
-        self._write_live(start, 0, observed.close_read_at)
+        self._write_live({self.id: self._followed(start, 0, observed.close_read_at)})
         return True
 
     def _advance_starting(self, observed):

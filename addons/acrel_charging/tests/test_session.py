@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from unittest.mock import patch
 
 import psycopg2
 
@@ -343,3 +344,24 @@ class TestSession(ChargingCase):
         channel, payload = messages["acrel_session_staff"]
         self.assertEqual(channel[1:], ["res.company", self.env.company.id, "acrel_charging"])
         self.assertEqual([one["wh"] for one in payload["sessions"]], [1230])
+
+    def test_a_driver_without_a_login_has_no_page(self):
+        self.start(partner=self.env["res.partner"].create({"name": "Walk-in"}))
+        self.link_closes(self.pile, 1000)
+        self.engine_pass()
+        self.meter_says(self.pile, 1001)
+        self.engine_pass()
+        self.env.cr.precommit.run()
+        kinds = {json.loads(row.message)["type"] for row in self.env["bus.bus"].search([])}
+        self.assertIn("acrel_session_staff", kinds)
+        self.assertNotIn("acrel_session", kinds)
+
+    def test_news_are_followed_at_once_and_else_no_more_often_than_screens_want(self):
+        session = self.charge(1000)
+        self.meter_says(self.pile, 1100)
+        advance = self.env["acrel.session"]._advance_due
+        with patch("odoo.addons.acrel_charging.models.acrel_session_live.PACE", timedelta(hours=1)):
+            advance()
+            self.assertEqual(session.live_wh, 0)
+            advance(meters=self.pile.meter_id)
+        self.assertEqual(session.live_wh, 1000)

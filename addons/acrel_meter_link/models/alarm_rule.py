@@ -28,47 +28,58 @@ KINDS = {
         True,
         "CASE WHEN l.phases = '3' AND l.p_max > -l.p_min THEN greatest(-l.p_min, 0) ELSE 0 END",
     ),
-    "rule_current_without_session": (True, "CASE WHEN l.wanted THEN 0 ELSE l.i_max END"),
+    "rule_current_without_session": (
+        True,
+        "CASE WHEN l.i_max = 0 OR l.wanted THEN 0 ELSE l.i_max END",
+    ),
 }
 
+# What the kinds compare, of some meters, in a type of number. Periods of a meter's installations do
+# not overlap, so that at most one joins. A phase below a fifth of the nominal voltage is lost.
 VALUES = """
-    SELECT r.meter_id, r.received_at, r.frequency, m.phases,
-           NULLIF(m.nominal_voltage, 0)::numeric AS un,
-           NULLIF(m.rated_current, 0)::numeric AS rated,
-           u.lowest * i.pt / 10.0 AS u_min, u.highest * i.pt / 10.0 AS u_max,
-           u.mean * i.pt / 10.0 AS u_mean, u.present * i.pt / 10.0 AS u_low,
-           a.highest * i.ct / 100.0 AS i_max,
-           p.lowest * i.pt * i.ct / 1000.0 AS p_min, p.highest * i.pt * i.ct / 1000.0 AS p_max,
-           NOT o.known OR o.wanted AS wanted
-      FROM acrel_meter_live r
-      JOIN acrel_meter m ON m.id = r.meter_id
-      JOIN LATERAL (
-           SELECT COALESCE(max(n.pt), 1)::bigint AS pt, COALESCE(max(n.ct), 1)::bigint AS ct
-             FROM acrel_installation n
-            WHERE n.meter_id = r.meter_id AND n.date_from <= r.received_at
-              AND (n.date_to IS NULL OR n.date_to > r.received_at)) i ON TRUE
-      JOIN LATERAL (
-           SELECT min(v) AS lowest, max(v) AS highest, avg(v) AS mean,
-                  min(v) FILTER (WHERE v * i.pt > m.nominal_voltage * 2) AS present
-             FROM (SELECT unnest(CASE WHEN m.phases = '1' THEN ARRAY[r.ua]
-                                      ELSE ARRAY[r.ua, r.ub, r.uc] END) AS v) each) u ON TRUE
-      JOIN LATERAL (
-           SELECT max(v) AS highest FROM unnest(ARRAY[r.ia, r.ib, r.ic]) AS v) a ON TRUE
-      JOIN LATERAL (
-           SELECT min(v) AS lowest, max(v) AS highest
-             FROM unnest(ARRAY[r.pa, r.pb, r.pc]) AS v) p ON TRUE
-      JOIN LATERAL (
-           SELECT count(*) > 0 AS known, COALESCE(bool_or(w.wanted = 'closed'), FALSE) AS wanted
-             FROM acrel_output x
-        LEFT JOIN acrel_output_wanted w ON w.output_id = x.id
-            WHERE x.meter_id = r.meter_id AND x.active) o ON TRUE
-     WHERE r.meter_id = ANY(%(ids)s)
+    SELECT r.meter_id, r.received_at, r.frequency, r.phases, r.un, r.rated,
+           least(r.ua, r.ub, r.uc) * r.pt / 10.0 AS u_min,
+           greatest(r.ua, r.ub, r.uc) * r.pt / 10.0 AS u_max,
+           (COALESCE(r.ua, 0) + COALESCE(r.ub, 0) + COALESCE(r.uc, 0)) * r.pt / 10.0
+               / NULLIF(num_nonnulls(r.ua, r.ub, r.uc), 0) AS u_mean,
+           least(CASE WHEN r.ua > r.u_lost THEN r.ua END, CASE WHEN r.ub > r.u_lost THEN r.ub END,
+                 CASE WHEN r.uc > r.u_lost THEN r.uc END) * r.pt / 10.0 AS u_low,
+           greatest(r.ia, r.ib, r.ic) * r.ct / 100.0 AS i_max,
+           least(r.pa, r.pb, r.pc) * r.pt * r.ct / 1000.0 AS p_min,
+           greatest(r.pa, r.pb, r.pc) * r.pt * r.ct / 1000.0 AS p_max,
+           EXISTS (SELECT FROM acrel_output x JOIN acrel_output_wanted w ON w.output_id = x.id
+                    WHERE x.meter_id = r.meter_id AND x.active AND w.wanted = 'closed')
+           OR NOT EXISTS (SELECT FROM acrel_output x
+                           WHERE x.meter_id = r.meter_id AND x.active) AS wanted
+      FROM (SELECT l.meter_id, l.received_at, l.frequency::%(number)s AS frequency, m.phases,
+                   NULLIF(m.nominal_voltage, 0)::%(number)s AS un,
+                   NULLIF(m.rated_current, 0)::%(number)s AS rated,
+                   l.ua, CASE WHEN m.phases <> '1' THEN l.ub END AS ub,
+                   CASE WHEN m.phases <> '1' THEN l.uc END AS uc,
+                   l.ia, l.ib, l.ic, l.pa, l.pb, l.pc,
+                   COALESCE(i.pt, 1)::%(number)s AS pt, COALESCE(i.ct, 1)::%(number)s AS ct,
+                   m.nominal_voltage * 2 / COALESCE(i.pt, 1) AS u_lost
+              FROM acrel_meter_live l
+              JOIN acrel_meter m ON m.id = l.meter_id
+         LEFT JOIN acrel_installation i
+                ON i.meter_id = l.meter_id AND i.date_from <= l.received_at
+               AND (i.date_to IS NULL OR i.date_to > l.received_at)
+             WHERE l.meter_id = ANY(%(meters)s)) r
 """
 
 # What is to be done: begin to wait, open the event, or forget both. Between the limit and the
-# hysteresis nothing changes, nor where the reading does not tell the value.
+# hysteresis nothing changes, nor where the reading does not tell the value. Of nearly all meters no
+# value is near a limit and nothing lasts: a first look, in float8, leaves them out.
 STEPS = """
-WITH live AS MATERIALIZED (%(values)s), seen AS (
+WITH rules AS MATERIALIZED (
+    SELECT * FROM acrel_alarm_rule WHERE active
+), looked AS MATERIALIZED (
+    SELECT l.meter_id FROM (%(quick)s) l
+     WHERE %(near)s
+        OR l.meter_id IN (SELECT meter_id FROM acrel_alarm_watch)
+        OR l.meter_id IN (SELECT e.meter_id FROM acrel_event e JOIN rules ON rules.kind = e.kind
+                           WHERE e.end_at IS NULL)
+), live AS MATERIALIZED (%(exact)s), seen AS (
     SELECT l.meter_id, l.received_at, rule.id AS rule_id, rule.kind, rule.severity,
            rule.delay_seconds, rule.limit_value, v.value,
            CASE WHEN v.above THEN v.value > rule.limit_value
@@ -77,8 +88,7 @@ WITH live AS MATERIALIZED (%(values)s), seen AS (
                 ELSE v.value >= rule.limit_value + rule.hysteresis END AS clear
       FROM live l
       JOIN LATERAL (VALUES %(kinds)s) AS v (kind, above, value) ON TRUE
-      JOIN acrel_alarm_rule rule
-        ON rule.kind = v.kind AND rule.active AND rule.phases IN ('any', l.phases)
+      JOIN rules rule ON rule.kind = v.kind AND rule.phases IN ('any', l.phases)
 )
 SELECT s.meter_id, s.received_at, s.rule_id, s.kind, s.severity, s.delay_seconds,
        trim_scale(s.limit_value)::text AS limit_value, trim_scale(round(s.value, 2))::text AS value,
@@ -89,6 +99,9 @@ LEFT JOIN acrel_event e ON e.meter_id = s.meter_id AND e.kind = s.kind AND e.end
  WHERE (s.violated AND e.id IS NULL)
     OR (s.clear AND (w.since IS NOT NULL OR e.id IS NOT NULL))
 """
+# Whether a value is near or beyond the strictest limit of its kind; not, where no rule applies.
+NEAR_ABOVE = "(%s) >= (SELECT min(limit_value)::float8 FROM rules WHERE kind = %s)"
+NEAR_BELOW = "(%s) <= (SELECT max(limit_value)::float8 FROM rules WHERE kind = %s)"
 
 
 class AcrelAlarmRule(models.Model):
@@ -182,8 +195,15 @@ class AcrelAlarmRule(models.Model):
             SQL("(%s, %s, (%s)::numeric)", kind, above, SQL(value))
             for kind, (above, value) in KINDS.items()
         )
+        near = SQL(" OR ").join(
+            SQL(NEAR_ABOVE if above else NEAR_BELOW, SQL(value), kind)
+            for kind, (above, value) in KINDS.items()
+        )
+        quick = SQL(VALUES, number=SQL("float8"), meters=meters.ids)
+        looked = SQL("ARRAY(SELECT meter_id FROM looked)")
+        exact = SQL(VALUES, number=SQL("numeric"), meters=looked)
         self.env.flush_all()
-        self.env.cr.execute(SQL(STEPS, values=SQL(VALUES, ids=meters.ids), kinds=kinds))
+        self.env.cr.execute(SQL(STEPS, quick=quick, near=near, exact=exact, kinds=kinds))
         begin, wait, over, ended = [], [], [], {}
         for row in self.env.cr.dictfetchall():
             key = (row["meter_id"], row["rule_id"])

@@ -12,7 +12,7 @@ from odoo.tools import SQL, split_every
 _logger = logging.getLogger(__name__)
 
 # One transaction handles at most this many records, so that users never wait long for their rows.
-BATCH = 1000
+BATCH = 5000
 
 # A pause of the engine that is a break, and how long after one nobody counts as silent.
 BREAK, SETTLING = timedelta(seconds=30), timedelta(seconds=60)
@@ -101,37 +101,19 @@ class AcrelEngine(models.AbstractModel):
     def _handle(self, work, ids):
         """Call the hook of a kind of work for these ids and move their marks."""
         model, hook, live, key, counter, marks = WORK[work]
-        # marks as of the snapshot that the hook sees, which is this transaction's
-        self.env.cr.execute(
-            SQL("SELECT %s, %s FROM %s WHERE %s = ANY(%s)", key, counter, live, key, ids)
-        )
-        reached = dict(self.env.cr.fetchall())
-        records = self.env[model].browse(reached).exists()
-        alone = self._failing(model) & records
-        failed = self._each(alone, hook)
-        rest = records - alone
-        try:
-            with self.env.cr.savepoint():
-                if rest:
-                    getattr(rest, hook)()
-        except NOT_THE_RECORD:
-            raise
-        except Exception:
-            _logger.warning(
-                "%s of %s records failed together; each is handled alone", hook, len(rest)
-            )
-            failed |= self._each(rest, hook)
-        done = records - failed
+        records = self.env[model].browse(ids).exists()
+        done = records - self._together(records, hook)
+        # counters of the snapshot that the hook saw, which is this transaction's
         self.env.cr.execute(
             SQL(
                 """INSERT INTO %(marks)s (%(key)s, %(counter)s)
-                   SELECT * FROM unnest(%(ids)s::integer[], %(values)s::bigint[])
+                   SELECT %(key)s, %(counter)s FROM %(live)s WHERE %(key)s = ANY(%(ids)s)
               ON CONFLICT (%(key)s) DO UPDATE SET %(counter)s = EXCLUDED.%(counter)s""",
                 marks=marks,
                 key=key,
                 counter=counter,
+                live=live,
                 ids=done.ids,
-                values=[reached[one] for one in done.ids],
             )
         )
 
@@ -172,6 +154,32 @@ class AcrelEngine(models.AbstractModel):
         return self.env.cr.fetchone()[0]
 
     @api.model
+    def _together(self, records, hook):
+        """Call a method of all these records at once, or of each alone when that fails.
+
+        What failed before is handled alone from the start, so that it costs the others nothing.
+
+        :param hook: name of the method, or a function of records
+        :return: the records that failed
+        """
+        alone = self._failing(records._name) & records
+        failed = self._each(alone, hook)
+        rest = records - alone
+        if not rest:
+            return failed
+        try:
+            with self.env.cr.savepoint():
+                _call(rest, hook)
+        except NOT_THE_RECORD:
+            raise
+        except Exception:
+            _logger.warning(
+                "%s records of %s failed together; each is handled alone", len(rest), rest._name
+            )
+            failed |= self._each(rest, hook)
+        return failed
+
+    @api.model
     def _each(self, records, hook):
         """Call a method of each record in its own savepoint.
 
@@ -182,15 +190,14 @@ class AcrelEngine(models.AbstractModel):
         :param hook: name of the method, or a function of one record
         :return: the records that failed
         """
-        failing = self._failing(records._name) & records
         failed = records.browse()
+        if not records:
+            return failed
+        failing = self._failing(records._name) & records
         for record in records:
             try:
                 with self.env.cr.savepoint():
-                    if callable(hook):
-                        hook(record)
-                    else:
-                        getattr(record, hook)()
+                    _call(record, hook)
             except NOT_THE_RECORD:
                 raise
             except Exception as error:
@@ -255,3 +262,11 @@ class AcrelEngine(models.AbstractModel):
                 ("record_ref", "in", [f"{one._name},{one.id}" for one in records]),
             ]
         ).end_at = fields.Datetime.now()
+
+
+def _call(records, hook):
+    """Call a method by its name, or a function of these records."""
+    if callable(hook):
+        hook(records)
+    else:
+        getattr(records, hook)()

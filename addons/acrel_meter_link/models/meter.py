@@ -17,6 +17,8 @@ READ_EXPIRES = timedelta(seconds=30)
 SILENT_INTERVALS = 3
 SILENT_FLOOR = timedelta(minutes=3)
 UNKNOWN_FLOOR = timedelta(minutes=15)
+# What a person may set is no less.
+SHORTEST_SILENCE = timedelta(minutes=1)
 
 
 class AcrelMeter(models.Model):
@@ -258,11 +260,14 @@ class AcrelMeter(models.Model):
                 LEFT JOIN acrel_meter_poll p ON p.meter_id = m.id
                 LEFT JOIN acrel_link_live k ON k.link_id = m.link_id
                     WHERE m.active AND m.link_id IS NOT NULL
+                      AND l.received_at < %(now)s - %(shortest)s
                       AND l.received_at < %(now)s - %(patience)s
                       AND NOT EXISTS (SELECT 1 FROM acrel_event e
                                        WHERE e.meter_id = m.id AND e.kind = 'meter_silent'
                                          AND e.end_at IS NULL)""",
                 now=fields.Datetime.now(),
+                # who was just heard need not be joined with how it is polled
+                shortest=SHORTEST_SILENCE,
                 patience=self._sql_patience(),
             )
         )

@@ -145,6 +145,24 @@ class TestEngine(LinkCase):
         self.assertEqual(self.other.name, "touched")
         self.assertEqual(self.meter.name, "T0000000000001")
 
+    def test_records_are_handled_together_until_one_fails(self):
+        both, calls = self.meter | self.other, []
+
+        def work(meters):
+            calls.append(meters)
+            for meter in meters:
+                meter.name = "touched"
+            if meters & self.failing:
+                raise ValueError("no")
+
+        self.assertFalse(self.engine._together(both, work))
+        self.failing = self.meter
+        with mute_logger(ENGINE_LOG):
+            self.assertEqual(self.engine._together(both, work), self.meter)
+            # and what has failed is alone from then on
+            self.assertEqual(self.engine._together(both, work), self.meter)
+        self.assertEqual(calls, [both, both, self.meter, self.other, self.meter, self.other])
+
     def test_batches(self):
         self.hear(self.meter, e_forward=1)
         self.hear(self.other, e_forward=1)
