@@ -220,6 +220,7 @@ class Bed:
             "lan_timeout": 0.3,
             "probe_timeout": 1,
             "feedback_time": 0.5,
+            "lease": 120,  # a machine that is busy with other tests is no standstill
             "retry_first": 0.1,
             "retry_last": 0.5,
         } | values
