@@ -14,9 +14,10 @@ from .server import Server
 class OdooCommand:
     """Knows how any `odoo …` command is started against one server and one data folder."""
 
-    def __init__(self, home: OdooHome, server: Server, folder: Path):
+    def __init__(self, home: OdooHome, server: Server, folder: Path, *more_addons: Path):
         self.home = home
         self.server = server
+        self.addons = [*home.addons, paths.ADDONS, *more_addons]
         self.folder = paths.make(folder)
         self.data_dir = paths.make(folder / "data")
         self.secrets_dir = paths.make(folder / "secrets")
@@ -28,7 +29,7 @@ class OdooCommand:
         """Write the project's odoo.conf with what only this start knows; it may hold a password."""
         options = settings.odoo_conf()
         options |= {
-            "addons_path": ",".join(map(str, [*self.home.addons, paths.ADDONS])),
+            "addons_path": ",".join(map(str, self.addons)),
             "data_dir": str(self.data_dir),
             "db_host": self.server.host,
             "db_port": str(self.server.port),

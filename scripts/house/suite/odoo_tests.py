@@ -18,6 +18,8 @@ from ..stage import Stage
 from . import odoo_log
 from .report import Report
 
+# None of the trials opens a browser; tests/addons says what this one of ours does for them.
+NO_BUNDLES = "no_bundles"
 # Odoo's own tests that must pass with the providers of payments installed, and where they can run.
 PAYMENT_TESTS = ("payment", "account_payment", "payment_demo")
 
@@ -135,11 +137,12 @@ def foundations(addon: str) -> list[str]:
 
 
 def _template(stage: Stage, trial: Trial, below: str | None) -> str:
-    """Give a database with exactly a trial's foundations, built on the one below if any."""
+    """Give a database with a trial's foundations alone, built on the one below if any."""
+    modules = [*trial.modules, NO_BUNDLES]
     make = partial(
-        stage.databases.make_modules, modules=trial.modules, base=below, languages=trial.languages
+        stage.databases.make_modules, modules=modules, base=below, languages=trial.languages
     )
-    digest = database.modules_digest(trial.modules, trial.languages)
+    digest = database.modules_digest(modules, trial.languages)
     return stage.template(f"tpl_{trial.name}", digest, make)
 
 
