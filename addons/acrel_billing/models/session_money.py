@@ -158,7 +158,8 @@ class AcrelSession(models.Model):
         bill = self.env["acrel.bill"] if self.is_live else self.sudo().bill_id
         fen = bill.gross_fen if bill else self._spent().fen
         period = pricing.period_of(fields.Datetime.now(), version._priced(), self._zone())
-        kinds = dict(version.period_ids._fields["kind"]._description_selection(self.env))
+        kind = self.env["acrel.tariff.period"]._fields["kind"]
+        kinds = dict(kind._description_selection(self.env))
         payload |= {
             "amount": f"{fen * FEN:.2f}",
             "price": f"{period.total:.4f}",

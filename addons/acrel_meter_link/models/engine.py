@@ -12,7 +12,7 @@ from odoo.tools import SQL, split_every
 _logger = logging.getLogger(__name__)
 
 # One transaction handles at most this many records, so that users never wait long for their rows.
-BATCH = 5000
+BATCH = 2000
 
 # A pause of the engine that is a break, and how long after one nobody counts as silent.
 BREAK, SETTLING = timedelta(seconds=30), timedelta(seconds=60)

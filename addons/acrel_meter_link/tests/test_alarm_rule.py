@@ -56,12 +56,10 @@ class TestAlarmRule(LinkCase):
         self.assertEqual(len(self.events("rule_voltage_high")), 1)
 
     def test_a_limit_that_is_just_reached_is_not_passed(self):
-        self.arrive(0, ua=2354)  # 107 %
-        self.arrive(30, ua=2354)
-        self.assertEqual(self.lasting(), set())
-        self.arrive(0, ua=2355)
-        self.arrive(30, ua=2355)
-        self.assertEqual(self.lasting(), {"rule_voltage_high"})
+        for raw, kinds in ((2354, set()), (2355, {"rule_voltage_high"})):  # 107 %, and beyond
+            for seconds in (0, 30):
+                self.arrive(seconds, **dict.fromkeys(("ua", "ub", "uc"), raw))
+            self.assertEqual(self.lasting(), kinds)
 
     def test_a_value_that_comes_back_in_time_is_nothing(self):
         for _ in range(3):
