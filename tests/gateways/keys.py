@@ -80,6 +80,10 @@ def certificate_pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
+SERIAL_FIRST_DIGIT = 1 << 156
+"""Set in every serial number: with a zero in front it has fewer digits where others write it."""
+
+
 def serial_of(certificate: x509.Certificate) -> str:
     """Return a certificate's serial number as 40 hexadecimal digits, as the gateways name it."""
     return f"{certificate.serial_number:040X}"
@@ -111,7 +115,7 @@ def certificate(
         .subject_name(name(subject))
         .issuer_name(name(issuer))
         .public_key(key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(x509.random_serial_number() | SERIAL_FIRST_DIGIT)
         .not_valid_before(begins)
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
