@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from acrel_link.profiles import profile
 from acrel_link.simulator.device import COUNT, NS, Device
+from acrel_link.simulator.upload import Uploads
+from acrel_link.uploads import parse_upload
 
 FORWARD = (0x003E, 2)
 
@@ -69,3 +72,76 @@ def test_register_shows_whole_counts():
     device.advance(3600 * NS)
     assert device.register(3600 * NS) == pytest.approx(7 + 360, abs=2)
     assert device.read(3600 * NS, *FORWARD) == device.register(3600 * NS).to_bytes(4, "big")
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("write"), st.sampled_from([(0x01C2, (1,)), (0x01C2, (0,)), (0x01C3, (1,))])),
+    st.tuples(st.just("set_load"), st.integers(0, 22_000)),
+    st.tuples(st.just("plug"), st.booleans()),
+    st.tuples(st.just("fault"), st.sampled_from(["opens_itself", "backwards", "stuck"])),
+    st.tuples(st.just("clear"), st.none()),
+    st.tuples(st.just("show"), st.integers(-113, -51)),
+    st.tuples(st.just("zero"), st.none()),
+    st.tuples(st.just("poll"), st.none()),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, NS // 50, NS, 7 * NS, 40 * NS]), EVENTS | st.none()),
+        max_size=30,
+    ),
+    st.fractions(Fraction(1, 7), 1000, max_denominator=13),
+    st.sampled_from(["adw300_nb", "adw300_4g"]),
+)
+def test_an_upload_shows_the_registers_of_its_moment(steps, speed, name):
+    model = profile(name)
+    device = Device(0, speed=speed, model=model, energy=5000 * COUNT)
+    uploads = Uploads("99000000000001", device)
+    now = 0
+    device.write(0, 0x01C2, (1,))
+    for number, (step, event) in enumerate(steps):
+        now += step
+        check_upload(device, uploads, now, number)
+        # around the very nanosecond of a new count an upload is wrong soonest
+        for at in next_counts(device, now, speed):
+            now = at
+            check_upload(device, uploads, now, number)
+        match event:
+            case ("show", value):
+                device.show("signal", value)
+            case ("zero", _):
+                assert energy_in(uploads.body(now, number, True), model) == 0
+            case ("poll", _):
+                device.read(now, 0x0011, 3)
+            case ("clear", _):
+                device.clear(now)
+            case (action, value):
+                getattr(device, action)(now, *(value if action == "write" else (value,)))
+        check_upload(device, uploads, now, number)
+
+
+def next_counts(device: Device, now: int, speed: Fraction) -> list[int]:
+    """Return the moments around which the energy register grows next, while this load flows."""
+    missing = COUNT - device.energy(now) % COUNT
+    rate = device.power(now) * speed
+    at = now + int(missing / rate) if rate else now + 10 * NS
+    return [at - 1, at, at + 1, at + 2] if at < now + NS else []
+
+
+def check_upload(device: Device, uploads: Uploads, now: int, number: int) -> None:
+    model = device.profile
+    told = parse_upload(uploads.body(now, number, False), model)
+    values = device.read(now, *((0x0014, 38) if model.upload_serial else (0x000E, 46)))
+    energies = device.read(now, 0x003C, 6)
+    assert told.data[: len(values + energies)] == values + energies
+    if model.upload_serial:
+        assert told.signal_bytes == device.read(now, 0x01BF, 1)
+        assert told.sequence == number
+        assert told.outputs == device.read(now, 0x01C2, 2)
+
+
+def energy_in(body: bytes, model) -> int:
+    told = parse_upload(body, model)
+    values = dict(zip(told.layout.columns, told.layout.unpack(told.data), strict=True))
+    return values["e_forward"]

@@ -174,7 +174,7 @@ class _Session(asyncio.Protocol):
 
     def _begin(self) -> None:
         """Register as soon as the line is open."""
-        if self._line.is_open and not self._begun:
+        if self._line.is_open:
             self._begun = True
             self._register()
 
@@ -203,12 +203,13 @@ class _Session(asyncio.Protocol):
             log.warning("%s: %s", self._client.serial, error)
             self.abort()
             return
-        self._begin()
+        if not self._begun:
+            self._begin()
         for command, body in frames:
-            if command == commands.TRANSPARENT:
-                self._asked(body)
-            elif command == commands.UPLOAD:
+            if command == commands.UPLOAD:
                 self._upload_acknowledged()
+            elif command == commands.TRANSPARENT:
+                self._asked(body)
             elif command == commands.REGISTER:
                 self._register_acknowledged()
             elif command == commands.TIME:

@@ -57,6 +57,7 @@ class Device:
         self._pulsed = False  # a contactor that changes at each pulse of output 1 is closed
         self._seen: tuple[int, int, bool, int] | None = None  # what the image was made of
         self._second = -1  # that the image's clock shows
+        self._steady_until = 0  # until then a look would show what the image shows
         self.relay_writes: deque[tuple[int, bool]] = deque(maxlen=1000)  # time, closed
         self.writes: deque[int] = deque(maxlen=1000)  # first registers of other writes
         self.on_relay: Callable[[bool], None] | None = None
@@ -76,7 +77,11 @@ class Device:
         return drive.mode is not None and self._image.get(drive.mode) == 1
 
     def advance(self, now: int) -> None:
-        """Bring contactor and energy to a later time."""
+        """Bring contactor and energy to a later time.
+
+        Everybody does so before changing something, so the image is looked at again after it.
+        """
+        self._steady_until = 0
         if self._moves_at is not None and self._moves_at <= now:
             moved_at, self._moves_at = self._moves_at, None
             self._flow(max(moved_at, self._now))
@@ -176,6 +181,12 @@ class Device:
         self._look(now, shown_zero)
         return [self._image.upload_block(rule.map, rule.start, rule.most) for rule in rules]
 
+    def edition(self, now: int) -> int:
+        """Return a number that is another one when a register is, the clock's aside."""
+        if now >= self._steady_until:
+            self._look(now, False)
+        return self._image.edition
+
     def _look(self, now: int, shown_zero: bool) -> None:
         self.advance(now)
         energy = 0 if shown_zero else self._energy // COUNT - int(self.faults.backwards or 0)
@@ -190,6 +201,19 @@ class Device:
             if self._clock is not None:
                 local = datetime.fromtimestamp(second, LOCAL)
                 self._image.set_bytes(self._clock, encode_clock(local, bcd=False))
+        self._steady_until = self._next_change(seen[1])
+
+    def _next_change(self, power: int) -> int:
+        """Return when a register will be another one, if nobody touches the meter before."""
+        change = (self._now // SLOT + 1) * SLOT
+        if self._moves_at is not None:
+            change = min(change, self._moves_at)
+        if power:
+            speed = self._speed
+            missing = (COUNT - self._energy % COUNT) * speed.denominator - self._rest
+            # rounded up: a moment before, the count is still the same
+            change = min(change, self._now - -missing // (power * speed.numerator))
+        return change
 
     def write(self, now: int, start: int, values: tuple[int, ...]) -> bool:
         """Write registers; False where they cannot be written."""

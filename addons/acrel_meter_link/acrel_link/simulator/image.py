@@ -111,6 +111,7 @@ class Image:
         self.profile = profile
         self._map = profile.map
         self._bytes = bytearray(2 * self._map.size)
+        self.edition = 0  # another one after each change of numbers
         self._last: Measured | None = None
         self._values: dict[str, int] = {}
         self._slow: dict[str, int] | None = None  # the values that the slow registers follow
@@ -129,6 +130,7 @@ class Image:
         register = self._map.by_name[name]
         values = value if isinstance(value, tuple) else (value,)
         Struct(">" + register.format).pack_into(self._bytes, 2 * register.address, *values)
+        self.edition += 1
 
     def set_bytes(self, register: Register, data: bytes) -> None:
         """Set a register that is no number."""
@@ -171,6 +173,7 @@ class Image:
             return False
         for address, value in enumerate(values, start):
             self._bytes[2 * address : 2 * address + 2] = value.to_bytes(2, "big")
+        self.edition += 1
         return True
 
     def _has(self, start: int, count: int) -> bool:
@@ -231,6 +234,7 @@ class Image:
             eq_reverse=0,
         )
         self._values = values
+        self.edition += 1
         for run in self._runs:
             run.struct.pack_into(
                 self._bytes,

@@ -13,7 +13,17 @@ _REPLY_SIZE = len(seal(_NUMBER + bytes(2)))
 class Uploads:
     """Bodies of command 91, numbered where the profile numbers them."""
 
-    __slots__ = ("_blocks", "_body", "_device", "_place", "_rules", "_serial")
+    __slots__ = (
+        "_blocks",
+        "_device",
+        "_edition",
+        "_front",
+        "_numbered",
+        "_rest",
+        "_rules",
+        "_serial",
+        "_shows_clock",
+    )
 
     def __init__(self, serial: str, device: Device):
         model = device.profile
@@ -21,27 +31,38 @@ class Uploads:
         self._serial = serial if model.upload_serial else None
         # of several rules of one id the first says what the block is
         self._rules = list({rule.id: rule for rule in reversed(model.uploads)}.values())[::-1]
+        self._numbered = any(rule.kind == SEQUENCE for rule in self._rules)
+        self._shows_clock = any(
+            register.type == "clock"
+            for rule in self._rules
+            for register in rule.map.inside(rule.start, rule.most)
+        )
+        self._edition = -1  # of the registers that the last upload was made of
         self._blocks: list[bytes] = []
-        self._body = b""
-        self._place = -1  # of the reply that holds the number
+        self._front = self._rest = b""  # what stands before the reply with the number, and behind
 
     def body(self, now: int, number: int, shown_zero: bool) -> bytes:
         """Return the upload of this moment."""
-        blocks = self._device.upload_blocks(now, self._rules, shown_zero=shown_zero)
-        if blocks != self._blocks:
-            self._build(blocks)
-        if self._place < 0:
-            return self._body
-        reply = seal(_NUMBER + number.to_bytes(2, "big"))
-        return self._body[: self._place] + reply + self._body[self._place + _REPLY_SIZE :]
+        edition = self._device.edition(now)
+        if edition != self._edition or shown_zero or self._shows_clock:
+            self._edition = edition
+            blocks = self._device.upload_blocks(now, self._rules, shown_zero=shown_zero)
+            if blocks != self._blocks:
+                self._build(blocks)
+        if not self._numbered:
+            return self._front
+        return self._front + seal(_NUMBER + number.to_bytes(2, "big")) + self._rest
 
     def _build(self, blocks: list[bytes]) -> None:
-        replies = []
+        replies, size = [], None
         for rule, data in zip(self._rules, blocks, strict=True):
             if rule.kind == SEQUENCE:
                 before = build_blocks(self._serial, [*replies, (rule.id, b"")])
-                self._place = len(before) - len(b"))]]")
+                size = len(before) - len(b"))]]")
                 data = bytes(2)
             reply = data if rule.kind == RAW else seal(bytes((1, rtu.READ, len(data))) + data)
             replies.append((rule.id, reply))
-        self._blocks, self._body = blocks, build_blocks(self._serial, replies)
+        body = build_blocks(self._serial, replies)
+        self._blocks, self._front = blocks, body[:size]
+        if size is not None:
+            self._rest = body[size + _REPLY_SIZE :]
