@@ -74,6 +74,16 @@ def test_register_shows_whole_counts():
     assert device.read(3600 * NS, *FORWARD) == device.register(3600 * NS).to_bytes(4, "big")
 
 
+def test_rows_of_the_past_stand_lower_the_older_they_are_and_follow_the_register():
+    device = closed(energy=50_000 * COUNT)
+    for now, months in ((0, (0, 1, 2)), (3600 * NS, (2, 1, 0))):
+        register = device.register(now)
+        for month in months:
+            row = device.read(now, 0x4800 + 0x100 * month, 7)
+            assert int.from_bytes(row[10:14], "big") == register - 1000 * (month + 1)
+    assert register > 50_000
+
+
 EVENTS = st.one_of(
     st.tuples(st.just("write"), st.sampled_from([(0x01C2, (1,)), (0x01C2, (0,)), (0x01C3, (1,))])),
     st.tuples(st.just("set_load"), st.integers(0, 22_000)),

@@ -74,6 +74,25 @@ def _runs(registers: RegisterMap) -> tuple[_Run, ...]:
     return tuple(runs)
 
 
+class _Place(NamedTuple):
+    """Where a register's bytes are, how they are packed, and whose value they also hold."""
+
+    at: int
+    struct: Struct
+    column: str | None
+
+
+@cache
+def _places(registers: RegisterMap) -> dict[str, _Place]:
+    """Return the places of a map's registers by name."""
+    return {
+        register.name: _Place(
+            2 * register.address, Struct(">" + register.format), *register.reading[:1] or (None,)
+        )
+        for register in registers.registers
+    }
+
+
 def _words_before(changing: list[tuple[Register, str]], place: int) -> int:
     return sum(register.words for register, _ in changing[:place])
 
@@ -116,20 +135,23 @@ class Image:
         self._values: dict[str, int] = {}
         self._slow: dict[str, int] | None = None  # the values that the slow registers follow
         self._runs = _runs(self._map)
+        self._places = _places(self._map)
+        # the row of the past that was read last: of which values, its first register, its bytes
+        self._past: tuple[dict[str, int], int, bytes] = ({}, 0, b"")
         for name, value in _DEFAULTS.items():
-            if name in self._map.by_name:
+            if name in self._places:
                 self.set(name, value)
 
     def get(self, name: str) -> int:
         """Return a register by name."""
-        register = self._map.by_name[name]
-        return Struct(">" + register.format).unpack_from(self._bytes, 2 * register.address)[0]
+        place = self._places[name]
+        return place.struct.unpack_from(self._bytes, place.at)[0]
 
     def set(self, name: str, value: int | bytes | tuple[int, ...]) -> None:
         """Set a register by name."""
-        register = self._map.by_name[name]
+        place = self._places[name]
         values = value if isinstance(value, tuple) else (value,)
-        Struct(">" + register.format).pack_into(self._bytes, 2 * register.address, *values)
+        place.struct.pack_into(self._bytes, place.at, *values)
         self.edition += 1
 
     def set_bytes(self, register: Register, data: bytes) -> None:
@@ -143,7 +165,7 @@ class Image:
     def read(self, start: int, count: int) -> bytes | None:
         """Return registers, or None where the meter does not have all of them."""
         if not self._has(start, count):
-            return self._row(start, count)
+            return self._read_past(start, count)
         fast = any(
             run.start <= 2 * start and 2 * (start + count) <= run.start + run.struct.size
             for run in self._runs
@@ -151,17 +173,19 @@ class Image:
         if not fast and self._slow is not self._values:
             self._slow = self._values
             for name, value in slow_values(self._values).items():
-                if name in self._map.by_name:
+                if name in self._places:
                     self.set(name, value)
         return self.words(start, count)
 
-    def _row(self, start: int, count: int) -> bytes | None:
+    def _read_past(self, start: int, count: int) -> bytes | None:
         """Return registers of a row of the past."""
         for history in self.profile.history.values():
             row, offset = divmod(start - history.first, history.step)
             if 0 <= row < history.rows and offset + count <= history.map.size:
-                values = month_values(self._values, row)
-                data = _packed(history.map, values)
+                values, first, data = self._past
+                if values is not self._values or first != start - offset:
+                    data = _packed(history.map, month_values(self._values, row))
+                    self._past = self._values, start - offset, data
                 return data[2 * offset : 2 * (offset + count)]
         return None
 
@@ -249,8 +273,8 @@ class Image:
 def _packed(registers: RegisterMap, values: dict[str, int | bytes]) -> bytes:
     """Return a whole map's bytes; registers without a value hold zeros."""
     data = bytearray(2 * registers.size)
-    for register in registers.registers:
-        value = values.get(register.name, values.get((register.reading or ("",))[0]))
+    for name, place in _places(registers).items():
+        value = values.get(name, values.get(place.column))
         if value is not None:
-            Struct(">" + register.format).pack_into(data, 2 * register.address, value)
+            place.struct.pack_into(data, place.at, value)
     return bytes(data)

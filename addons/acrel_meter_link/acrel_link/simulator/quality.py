@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 
 from ..decoders import encode_clock
 
-HARMONICS = 30  # the second to the thirty-first
+_ORDERS = range(2, 32)
+_HARMONICS = {
+    f"harmonics_{kind}{phase}": tuple(first // order + place for order in _ORDERS)
+    for kind, first in (("u", 150), ("i", 600))
+    for place, phase in enumerate("abc")
+}
 _MOMENT = bytes((30, 11, 7, 3))  # minute, hour, day, month
 _SHARES = {"sharp": 10, "peak": 30, "valley": 20}  # % of energy at a rate; flat is the rest
 
@@ -19,7 +24,7 @@ def _by_rate(name: str, energy: int) -> dict[str, int]:
 
 def slow_values(now: dict[str, int]) -> dict[str, int | tuple[int, ...] | bytes]:
     """Return the values of slow registers by name, of what the meter measures now."""
-    values: dict[str, int | tuple[int, ...] | bytes] = {}
+    values: dict[str, int | tuple[int, ...] | bytes] = dict(_HARMONICS)
     for name in ("e_total", "e_forward", "e_reverse", "eq_forward", "eq_reverse"):
         energy = now.get(name, 0)
         values |= _by_rate(name, energy)
@@ -33,10 +38,6 @@ def slow_values(now: dict[str, int]) -> dict[str, int | tuple[int, ...] | bytes]
     for place, phase in enumerate("abc"):
         values[f"thd_u{phase}"] = 215 + place
         values[f"thd_i{phase}"] = 830 + place
-        for kind, first in (("u", 150), ("i", 600)):
-            values[f"harmonics_{kind}{phase}"] = tuple(
-                first // order + place for order in range(2, HARMONICS + 2)
-            )
         values[f"fundamental_u{phase}"] = now.get(f"u{phase}", 0)
         values[f"fundamental_i{phase}"] = now.get(f"i{phase}", 0)
         values[f"temperature_{phase}"] = 312 + place
