@@ -34,6 +34,8 @@ class Client:
         options: Options,
         sequence: int = 0,
         lines: Callable[[], Line] = PlainLine,
+        *,
+        acknowledgement_times: deque[float],
     ):
         self.serial = serial
         self.device = device
@@ -41,7 +43,7 @@ class Client:
         self.connected = self.registered = False
         self.uploads_sent = self.uploads_acknowledged = 0
         self.polls_answered = self.readings_answered = 0
-        self.acknowledgement_times: deque[float] = deque(maxlen=100)  # s
+        self.acknowledgement_times = acknowledgement_times  # s
         self.paused = options.paused  # it uploads nothing new
         self.connections = 0
         self.configured: list[tuple[int, bytes]] = []  # commands 82, 87 and 88
@@ -155,6 +157,7 @@ class _Session(asyncio.Protocol):
     def __init__(self, client: Client):
         self._client = client
         self._device = client.device
+        self._faults = client.device.faults
         self._options = client.options
         self._loop = asyncio.get_running_loop()
         self._line = client.lines()
@@ -220,7 +223,7 @@ class _Session(asyncio.Protocol):
 
     def _asked(self, body: bytes) -> None:
         """Answer a Modbus request; a slave that is not meant, or sees a broken one, is silent."""
-        faults = self._device.faults
+        faults = self._faults
         try:
             request = rtu.parse_request(body)
         except ProtocolError:
@@ -235,9 +238,8 @@ class _Session(asyncio.Protocol):
             self._send(commands.TRANSPARENT, serial + reply)
 
     def _unanswered(self) -> bool:
-        faults = self._device.faults
-        if faults.no_reply:
-            faults.take("no_reply")
+        if self._faults.no_reply:
+            self._faults.take("no_reply")
         return True
 
     def _pdu(self, request: rtu.ReadRequest | rtu.WriteRequest) -> bytes:
@@ -272,24 +274,30 @@ class _Session(asyncio.Protocol):
     # === Up === #
 
     def _send(self, command: int, body: bytes = b"") -> None:
-        faults = self._device.faults
         if self._transport.is_closing():
             return
         frame = self._line.frame(command, body)
-        if faults.wrong_crc is not None and faults.take("wrong_crc"):
+        if self._faults.on:
+            self._write(self._line.wrap(self._spoiled(frame)))
+        else:
+            self._transport.write(self._line.wrap(frame))
+
+    def _spoiled(self, frame: bytes) -> bytes:
+        """Return what the faults make of a frame."""
+        faults = self._faults
+        if faults.take("wrong_crc"):
             frame = frame[:-4] + bytes((frame[-4] ^ 0xFF, frame[-3])) + frame[-2:]
         if faults.garbage is not None:
             frame = bytes((7 * at + len(frame)) % 251 for at in range(int(faults.garbage))) + frame
-        self._write(self._line.wrap(frame))
+        return frame
 
     def _write(self, data: bytes) -> None:
         """Send bytes, each alone where the fault says so."""
-        transport = self._transport
-        if self._device.faults.split is None:
-            transport.write(data)
+        if self._faults.split is None:
+            self._transport.write(data)
             return
         for byte in data:
-            transport.write(bytes((byte,)))
+            self._transport.write(bytes((byte,)))
 
     def _register(self) -> None:
         minutes = min(max(round(self._options.interval / 60), 1), 255)
@@ -330,22 +338,22 @@ class _Session(asyncio.Protocol):
         """Send the registers now, or as soon as the upload before is acknowledged."""
         if self._options.interval:
             self._later("upload", self._options.interval, self.upload)
-        if self._client.unacknowledged is not None:
+        client = self._client
+        if client.unacknowledged is not None:
             self._due = True
             return
-        if self._client.paused:
+        if client.paused:
             return
-        now, client, faults = time.time_ns(), self._client, self._device.faults
-        zero = faults.zero_register is not None and faults.take("zero_register")
+        zero = self._faults.on and self._faults.take("zero_register")
         client.sequence = (client.sequence + 1) % 0x10000
-        client.unacknowledged = client.uploads.body(now, client.sequence, zero)
+        client.unacknowledged = client.uploads.body(time.time_ns(), client.sequence, zero)
         client.uploads_sent += 1
         self._transmit()
 
     def _transmit(self) -> None:
         body = self._client.unacknowledged
         self._send(commands.UPLOAD, body)
-        if self._device.faults.duplicate is not None:
+        if self._faults.duplicate is not None:
             self._send(commands.UPLOAD, body)
         self._sent_at = self._loop.time()
         if "retry" not in self._timers:

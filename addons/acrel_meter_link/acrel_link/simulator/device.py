@@ -54,6 +54,11 @@ class Device:
         self._clock = next(
             (each for each in self.profile.map.registers if each.type == "clock"), None
         )
+        self._uploads_clock = any(
+            register.type == "clock"
+            for rule in self.profile.uploads
+            for register in rule.map.inside(rule.start, rule.most)
+        )
         self._pulsed = False  # a contactor that changes at each pulse of output 1 is closed
         self._seen: tuple[int, int, bool, int] | None = None  # what the image was made of
         self._second = -1  # that the image's clock shows
@@ -174,18 +179,15 @@ class Device:
         self._look(now, shown_zero)
         return self._image.read(start, count)
 
-    def upload_blocks(
-        self, now: int, rules: Iterable[BlockRule], *, shown_zero: bool = False
-    ) -> list[bytes]:
-        """Return the blocks of an upload, as many registers as its profile allows."""
-        self._look(now, shown_zero)
-        return [self._image.upload_block(rule.map, rule.start, rule.most) for rule in rules]
-
-    def edition(self, now: int) -> int:
-        """Return a number that is another one when a register is, the clock's aside."""
-        if now >= self._steady_until:
-            self._look(now, False)
+    def edition(self, now: int, *, shown_zero: bool = False) -> int:
+        """Return a number that is another one whenever the blocks of an upload are."""
+        if now >= self._steady_until or shown_zero or self._uploads_clock:
+            self._look(now, shown_zero)
         return self._image.edition
+
+    def upload_blocks(self, rules: Iterable[BlockRule]) -> list[bytes]:
+        """Return the blocks of this edition, as many registers as its profile allows."""
+        return [self._image.upload_block(rule.map, rule.start, rule.most) for rule in rules]
 
     def _look(self, now: int, shown_zero: bool) -> None:
         self.advance(now)
@@ -201,7 +203,8 @@ class Device:
             if self._clock is not None:
                 local = datetime.fromtimestamp(second, LOCAL)
                 self._image.set_bytes(self._clock, encode_clock(local, bcd=False))
-        self._steady_until = self._next_change(seen[1])
+        if not shown_zero:
+            self._steady_until = self._next_change(seen[1])
 
     def _next_change(self, power: int) -> int:
         """Return when a register will be another one, if nobody touches the meter before."""

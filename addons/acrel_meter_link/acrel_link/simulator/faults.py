@@ -1,6 +1,6 @@
 """What can go wrong with a simulated meter, switched on and off while it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FAULTS = {
     # name: (what its value means, default)
@@ -26,8 +26,9 @@ class FaultError(Exception):
 
 @dataclass(slots=True)
 class Faults:
-    """The faults of one meter; None = not set."""
+    """The faults of one meter; None = not set. `on`: there is one."""
 
+    on: bool = field(default=False, init=False)
     vanish: float | None = None
     stuck: float | None = None
     no_close: float | None = None
@@ -50,14 +51,18 @@ class Faults:
             raise FaultError(f"Fault {name} takes a number that is not negative, not {value!r}.")
         if name in _COUNTED and value < 1:
             raise FaultError(f"Fault {name} takes a number of times, 1 or more.")
-        setattr(self, name, value)
+        self._become(name, value)
 
     def clear(self, name: str | None = None) -> None:
         """Switch a fault off, or all."""
         if name is not None and name not in FAULTS:
             raise FaultError(f"There is no fault {name!r}; there are {', '.join(FAULTS)}.")
         for each in FAULTS if name is None else (name,):
-            setattr(self, each, None)
+            self._become(each, None)
+
+    def _become(self, name: str, value: float | None) -> None:
+        setattr(self, name, value)
+        self.on = bool(self.active())
 
     def active(self) -> dict[str, float]:
         """Return the faults that are on, with their values."""
@@ -68,5 +73,5 @@ class Faults:
         left = getattr(self, name)
         if left is None:
             return False
-        setattr(self, name, left - 1 if left > 1 else None)
+        self._become(name, left - 1 if left > 1 else None)
         return True

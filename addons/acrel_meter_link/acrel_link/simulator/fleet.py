@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 
 from pymodbus.server import ModbusTcpServer
 
@@ -14,6 +15,7 @@ from .options import Options
 from .proofs import Proofs
 
 SAVE_SECONDS = 10.0
+TIMES_KEPT = 50_000  # acknowledgement times: the newest, if nobody asks
 _GOLDEN = 0.6180339887498949  # spreads any number of meters evenly over an interval
 
 
@@ -32,6 +34,8 @@ class Fleet:
         now = time.time_ns()
         kept = load(options.state) if options.state else {}
         self._proofs = Proofs(options, kept, self._save)
+        # of all meters in one row: a row for each would be as far apart in memory as they are
+        self._acknowledgement_times: deque[float] = deque(maxlen=TIMES_KEPT)
         self.clients: dict[str, Client] = {}
         for number in range(options.count):
             serial = str(options.serial_start + number)
@@ -47,7 +51,15 @@ class Fleet:
             )
             place = (number * _GOLDEN) % 1.0
             lines = self._proofs.lines(serial)
-            self.clients[serial] = Client(serial, place, device, options, before.sequence, lines)
+            self.clients[serial] = Client(
+                serial,
+                place,
+                device,
+                options,
+                before.sequence,
+                lines,
+                acknowledgement_times=self._acknowledgement_times,
+            )
         self._tasks: list[asyncio.Task] = []
         self._bus: ModbusTcpServer | None = None
 
@@ -106,9 +118,8 @@ class Fleet:
 
     def acknowledgement_times(self) -> list[float]:
         """Return how many seconds the uploads took to be acknowledged since this was asked last."""
-        times = [one for client in self.clients.values() for one in client.acknowledgement_times]
-        for client in self.clients.values():
-            client.acknowledgement_times.clear()
+        times = list(self._acknowledgement_times)
+        self._acknowledgement_times.clear()
         return times
 
     def totals(self) -> dict[str, int]:

@@ -130,8 +130,7 @@ class Image:
         self.profile = profile
         self._map = profile.map
         self._bytes = bytearray(2 * self._map.size)
-        self.edition = 0  # another one after each change of numbers
-        self._last: Measured | None = None
+        self.edition = 0  # another one after each change
         self._values: dict[str, int] = {}
         self._slow: dict[str, int] | None = None  # the values that the slow registers follow
         self._runs = _runs(self._map)
@@ -157,6 +156,7 @@ class Image:
     def set_bytes(self, register: Register, data: bytes) -> None:
         """Set a register that is no number."""
         self._bytes[2 * register.address : 2 * register.end] = data
+        self.edition += 1
 
     def words(self, start: int, count: int) -> bytes:
         """Return registers as they stand, whether the map names them or not."""
@@ -215,49 +215,31 @@ class Image:
 
     def measure(self, measured: Measured) -> None:
         """Show what the inputs show."""
-        if measured == self._last:
-            return
-        self._last = measured
-        phases = measured.phases
-        shares = [
+        phases, energy = measured.phases, measured.energy
+        pa, pb, pc = shares = [
             (measured.power + phases - 1 - phase) // phases if phase < phases else 0
             for phase in range(3)
         ]
-        per_phase = [
-            _phase_values(share, voltage)
-            for share, voltage in zip(shares, measured.voltages, strict=True)
-        ]
-        apparent, reactive, currents, factors = zip(*per_phase, strict=True)
-        total_apparent = sum(apparent)
-        values = dict(
-            zip(
-                ("ua", "ub", "uc", "ia", "ib", "ic", "pa", "pb", "pc", "sa", "sb", "sc"),
-                (*measured.voltages, *currents, *shares, *apparent),
-                strict=True,
-            )
-        )
-        values.update(zip(("qa", "qb", "qc"), reactive, strict=True))
-        values.update(zip(("pfa", "pfb", "pfc"), factors, strict=True))
         ua, ub, uc = measured.voltages
-        values.update(
+        per_phase = map(_phase_values, shares, measured.voltages)
+        (sa, qa, ia, pfa), (sb, qb, ib, pfb), (sc, qc, ic, pfc) = per_phase
+        s = sa + sb + sc
+        self._values = values = {
+            **{"ua": ua, "ub": ub, "uc": uc, "ia": ia, "ib": ib, "ic": ic},
+            **{"pa": pa, "pb": pb, "pc": pc, "p": measured.power},
+            **{"qa": qa, "qb": qb, "qc": qc, "q": qa + qb + qc},
+            **{"sa": sa, "sb": sb, "sc": sc, "s": s},
+            **{"pfa": pfa, "pfb": pfb, "pfc": pfc, "pf": measured.power * 1000 // s if s else 1000},
             # phases stand 120 degrees apart
-            uab=isqrt(ua * ua + ub * ub + ua * ub),
-            ubc=isqrt(ub * ub + uc * uc + ub * uc),
-            uca=isqrt(uc * uc + ua * ua + uc * ua),
-            i_vector_sum=max(currents) - min(currents),
-            p=measured.power,
-            q=sum(reactive),
-            s=total_apparent,
-            pf=measured.power * 1000 // total_apparent if total_apparent else 1000,
-            di=measured.di,
-            frequency=measured.frequency,
-            e_total=measured.energy,
-            e_forward=measured.energy,
-            e_reverse=0,
-            eq_forward=measured.energy // 7,
-            eq_reverse=0,
-        )
-        self._values = values
+            "uab": isqrt(ua * ua + ub * ub + ua * ub),
+            "ubc": isqrt(ub * ub + uc * uc + ub * uc),
+            "uca": isqrt(uc * uc + ua * ua + uc * ua),
+            "i_vector_sum": max(ia, ib, ic) - min(ia, ib, ic),
+            "di": measured.di,
+            "frequency": measured.frequency,
+            **{"e_total": energy, "e_forward": energy, "e_reverse": 0},
+            **{"eq_forward": energy // 7, "eq_reverse": 0},
+        }
         self.edition += 1
         for run in self._runs:
             run.struct.pack_into(

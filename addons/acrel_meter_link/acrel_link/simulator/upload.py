@@ -22,7 +22,6 @@ class Uploads:
         "_rest",
         "_rules",
         "_serial",
-        "_shows_clock",
     )
 
     def __init__(self, serial: str, device: Device):
@@ -32,21 +31,16 @@ class Uploads:
         # of several rules of one id the first says what the block is
         self._rules = list({rule.id: rule for rule in reversed(model.uploads)}.values())[::-1]
         self._numbered = any(rule.kind == SEQUENCE for rule in self._rules)
-        self._shows_clock = any(
-            register.type == "clock"
-            for rule in self._rules
-            for register in rule.map.inside(rule.start, rule.most)
-        )
         self._edition = -1  # of the registers that the last upload was made of
         self._blocks: list[bytes] = []
         self._front = self._rest = b""  # what stands before the reply with the number, and behind
 
     def body(self, now: int, number: int, shown_zero: bool) -> bytes:
         """Return the upload of this moment."""
-        edition = self._device.edition(now)
-        if edition != self._edition or shown_zero or self._shows_clock:
+        edition = self._device.edition(now, shown_zero=shown_zero)
+        if edition != self._edition:
             self._edition = edition
-            blocks = self._device.upload_blocks(now, self._rules, shown_zero=shown_zero)
+            blocks = self._device.upload_blocks(self._rules)
             if blocks != self._blocks:
                 self._build(blocks)
         if not self._numbered:
