@@ -83,7 +83,11 @@ class Stage:
             with cluster.running():
                 stage = cls(home, cluster, note)
                 for template in (BASE, DEMO):
-                    shutil.copytree(outer.odoo.filestore(template), stage.odoo.filestore(template))
+                    shutil.copytree(
+                        outer.odoo.filestore(template),
+                        stage.odoo.filestore(template),
+                        dirs_exist_ok=True,  # of one that was killed
+                    )
                 yield stage
         finally:
             cluster.remove()
