@@ -35,6 +35,40 @@ class Connection(asyncio.Protocol):
     Its faults cost only itself.
     """
 
+    __slots__ = (
+        "_backlog",
+        "_begun",
+        "_burst",
+        "_context",
+        "_held",
+        "_hushed",
+        "_intake",
+        "_last",
+        "_loop",
+        "_paused",
+        "_rivalry",
+        "_server",
+        "_since",
+        "_taken",
+        "_ticked",
+        "_transport",
+        "_units",
+        "_waiting",
+        "answers",
+        "channel",
+        "closed",
+        "connected_at",
+        "entrusted",
+        "epoch",
+        "host",
+        "link",
+        "listener",
+        "peer",
+        "proven",
+        "registration",
+        "requests",
+    )
+
     def __init__(self, server, context: Context, listener):
         self.link: LinkSpec | None = None  # once it is registered
         self.proven: LinkSpec | None = None  # once a secured channel has shown whose it is
@@ -137,7 +171,14 @@ class Connection(asyncio.Protocol):
         self.cut("it does not read what it is sent")
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, however they are cut."""
+        """Take bytes: of a registered peer together with those of others."""
+        if self._intake is None:
+            self.take(data)
+        else:
+            self._server.inbox.put(self, data)
+
+    def take(self, data: bytes) -> None:
+        """Handle bytes, however they are cut."""
         if self.closed:
             return
         self._last = now = self._loop.time()

@@ -193,9 +193,10 @@ class Intake:
         slave = upload.slave if upload.slave >= 0 else None  # none where no block is sound
         if not self._is_mine(upload.serial, slave):
             return
-        unit = self._line.unit(upload.slave)
-        reason = " ".join(upload.refused)
-        if unit is None and not reason and slave is not None:
+        unit, reason = self._line.unit(slave), ""
+        if upload.refused:
+            reason = " ".join(upload.refused)
+        elif unit is None and slave is not None:
             reason = f"The meter with slave address {slave} was just taken from this link."
         if reason:
             self._note("reading_refused", reason)

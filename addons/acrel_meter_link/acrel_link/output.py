@@ -32,6 +32,27 @@ log = logging.getLogger(__name__)
 class Output:
     """A contactor on a meter's digital output."""
 
+    __slots__ = (
+        "_again",
+        "_attempts",
+        "_backoff",
+        "_context",
+        "_current",
+        "_ends",
+        "_guard",
+        "_observed",
+        "_retry",
+        "_seen",
+        "_started",
+        "_task",
+        "_told",
+        "custody",
+        "live",
+        "meter_id",
+        "spec",
+        "unit",
+    )
+
     def __init__(self, spec: OutputSpec, meter_id: int, context: Context):
         self.spec = spec
         self.live: Live = context.master.live_of(spec.id)

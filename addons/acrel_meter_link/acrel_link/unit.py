@@ -32,6 +32,25 @@ TOO_MUCH = (2, 3)  # Modbus exceptions of a meter that does not answer so many r
 class Unit:
     """A meter behind a connection; gone with it."""
 
+    __slots__ = (
+        "_blocks",
+        "_context",
+        "_loop",
+        "_may_have_fallen",
+        "_modes",
+        "_months",
+        "_poller",
+        "_relays",
+        "_stopped",
+        "clock",
+        "line",
+        "outputs",
+        "profile",
+        "snapshots",
+        "spec",
+        "status",
+    )
+
     def __init__(self, line, spec: MeterSpec, outputs: list[Output], context: Context):
         self.line, self.spec, self.outputs = line, spec, outputs
         self._context = context

@@ -104,7 +104,7 @@ class Upload(NamedTuple):
 def parse_upload(body: bytes, model: Profile | None = None) -> Upload:
     """Return what command 91 says; blocks that cannot be trusted are in `refused`, as sentences."""
     model = model or profile(DEFAULT)
-    shape = _shapes.get((model.name, len(body), body[:2] == _OPEN))
+    shape = _shapes.get((model.name, len(body), body.startswith(_OPEN)))
     if shape is not None and (upload := shape.parse(body)) is not None:
         return upload
     return _parse_slowly(body, model)
