@@ -48,6 +48,8 @@ class Chaos:
         with network.postgres_down():
             pass
         self.recover()
+        for pile in PILES:
+            eventually(lambda pile=pile: self._may_start(pile), f"{pile} may be started", 60)
         network.meter(do="fault", serial="*", name="duplicate", value=1)
 
     # === One round === #
@@ -80,6 +82,9 @@ class Chaos:
         else:
             page = f"/my/charging/{running}"
             driver.client.submit(page, f"{page}/stop")
+
+    def _may_start(self, pile: str) -> bool:
+        return "/start" in self.drivers[pile].client.page(f"/charging/p/{pile}").text
 
     def _running(self, pile: str) -> int | None:
         return self.network.value(
