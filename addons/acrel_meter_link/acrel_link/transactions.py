@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from .arrays import integers, strings
+from .arrays import integers
 from .clock import EPOCH, Clock, to_datetime
 from .database import Database
 from .live_meters import LiveMeters
-from .reading import COPY_HEADER, COPY_TRAILER, DIGEST_SIZE, Reading
+from .reading import COPY_HEADER, COPY_TRAILER, Reading
 from .spooled import Row
 from .store_sql import CATCH_UP, COPY, COPY_RAW, IDENTITIES, LATE, PARTITIONS, STAGING, STORE
 
@@ -90,14 +90,7 @@ class Transactions:
     ) -> list[int]:
         async with connection.transaction(), connection.cursor() as cursor:
             if readings:
-                uploads = [reading for reading in readings if reading.digest is not None]
-                if uploads:
-                    links = integers([reading.link_id for reading in uploads])
-                    digests = strings([reading.digest for reading in uploads], DIGEST_SIZE)
-                    await cursor.execute(IDENTITIES, (links, digests))
-                    if cursor.rowcount != len(uploads):
-                        raise _Repeated
-                    self._advance()
+                await self._identify(cursor, readings)
                 await _copy(cursor, COPY_RAW, [reading.row() for reading in readings])
                 self._advance()
                 self.live.heard(readings)
@@ -111,6 +104,20 @@ class Transactions:
             self.live.moved()
         self.stored += len(readings)
         return counts
+
+    async def _identify(self, cursor: psycopg.AsyncCursor, readings: Sequence[Reading]) -> None:
+        """Note the identities of the uploads.
+
+        :raise _Repeated: when one of them was noted before
+        """
+        now = self._clock.stamp()
+        rows = [reading.identity(now) for reading in readings if reading.digest is not None]
+        if rows:
+            try:
+                await _copy(cursor, IDENTITIES, rows)
+            except psycopg.errors.UniqueViolation as error:
+                raise _Repeated from error
+            self._advance()
 
     async def _prepared(self, readings: Sequence[Reading | Row]) -> psycopg.AsyncConnection:
         """Return the connection, with the partitions and what its session needs."""
