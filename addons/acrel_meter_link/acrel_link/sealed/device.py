@@ -17,6 +17,7 @@ from . import schedule, wire
 from .envelope import DOWN, UP, Opener, Sealer
 from .errors import Fault, SealedError
 from .rules import (
+    ACKNOWLEDGEMENTS,
     AHEAD_MS,
     COMMAND_ID_SIZE,
     FORBIDDEN_LIMIT,
@@ -35,7 +36,7 @@ from .store import Slot, Store
 from .suites import EXCHANGING, SUITES, Exchange, offer
 
 _FRAMES = tuple(bytes((FRAME, command)) for command in range(256))  # how their content begins
-_BARE = {begin: Frame(begin[1], b"") for begin in _FRAMES if is_harmless(begin[1], b"")}
+_ACKNOWLEDGED = {content: Frame(command, b"") for command, content in ACKNOWLEDGEMENTS.items()}
 _GUARD_SIZE = COMMAND_ID_SIZE + 8
 _TRIES = 2  # hellos under the next key before one under the current key
 
@@ -183,22 +184,30 @@ class DeviceSession:
         """Take bytes, however they are cut, and return the factory commands to obey."""
         frames: list[Frame] = []
         decoder = self._decoder
-        decoder.push(data)
         try:
+            inner = decoder.whole(data)
+            if inner is not None:
+                self._hear(inner, frames)
+                return frames
+            decoder.push(data)
             while decoder.pending and (inner := decoder.pull()) is not None:
-                if self._opener is None:
-                    self._prove(inner[:-2])
-                    continue
-                plaintext = self._opener.open(inner)
-                if self._opener.count == 1:
-                    self._device.proven(self._slot)
-                frame = _BARE.get(plaintext) or self._take(plaintext[0], plaintext[1:])
-                if frame is not None:
-                    frames.append(frame)
+                self._hear(inner, frames)
         except SealedError as error:
             error.frames = frames
             raise
         return frames
+
+    def _hear(self, inner: bytes, frames: list[Frame]) -> None:
+        """Handle one frame's `cmd … body CRC`; a command to obey joins the others."""
+        if self._opener is None:
+            self._prove(inner[:-2])
+            return
+        plaintext = self._opener.open(inner)
+        if self._opener.count == 1:
+            self._device.proven(self._slot)
+        frame = _ACKNOWLEDGED.get(plaintext) or self._take(plaintext[0], plaintext[1:])
+        if frame is not None:
+            frames.append(frame)
 
     def _prove(self, inner: bytes) -> None:
         """Answer a right E2 by E3; anything else about it ends the connection."""
