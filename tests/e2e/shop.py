@@ -14,7 +14,7 @@ from house.gateways import Gateway
 from house.settings import free_port
 from house.stack import Stack
 from house.stage import Stage
-from odoo_client import OdooClient
+from odoo_client import OdooClient, OdooError
 from served import Served
 from waiting import eventually
 
@@ -113,6 +113,22 @@ class Branch(Served):
             transaction,
         )
         return [Entry(code, fen(debit), fen(credit)) for code, debit, credit in lines]
+
+    def poll(self) -> None:
+        """Ask for the payment's status, as Odoo's page does; this books a payment that is done.
+
+        The page asks again where it is told to, since booking met another transaction.
+        """
+
+        def told() -> bool:
+            try:
+                return bool(self.customer.rpc("/payment/status/poll"))
+            except OdooError as error:
+                if str(error) != "retry":
+                    raise
+                return False
+
+        eventually(told, "the payment's status is told")
 
     def refund(self, transaction: int, fen: int) -> None:
         """Refund a part of a payment, as staff do with Odoo's wizard."""

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from shop import BANK, PROVIDERS, RECEIVABLE, Branch, Entry, Shop, at_once
+from shop import BANK, PROVIDERS, RECEIVABLE, Entry, Shop, at_once
 
 pytestmark = pytest.mark.parametrize("name", PROVIDERS)
 
@@ -14,11 +14,6 @@ pytestmark = pytest.mark.parametrize("name", PROVIDERS)
 def paid_entries(fen: int) -> list[Entry]:
     """The journal entry of one payment."""
     return [Entry(BANK, fen, 0), Entry(RECEIVABLE, 0, fen)]
-
-
-def poll(branch: Branch) -> dict:
-    """Ask for the payment's status, as Odoo's page does; this books a payment that is done."""
-    return branch.customer.rpc("/payment/status/poll")
 
 
 def press_pay(shop: Shop, name: str, reference: str) -> str:
@@ -52,7 +47,7 @@ def test_two_equal_notifications_at_the_same_instant(shop, branch, name):
     shop.gateways[name].control(f"orders/{reference}/pay", {})
     deliveries = deliver(shop, name, order=reference, connections=2, times=2)
     assert [each["accepted"] for each in deliveries] == [True] * 4, deliveries
-    poll(branch)
+    branch.poll()
     branch.wait_paid(invoice)
     assert branch.entries(transaction) == paid_entries(777)
 
@@ -64,11 +59,11 @@ def test_the_notification_and_the_browser_return_together(shop, branch, name):
     deliveries, page, *_ = at_once(
         lambda: deliver(shop, name, order=reference),
         lambda: branch.customer.http.get(back, timeout=60),
-        lambda: poll(branch),
-        lambda: poll(branch),
+        branch.poll,
+        branch.poll,
     )
     assert page.ok and deliveries[0]["accepted"], deliveries
-    poll(branch)
+    branch.poll()
     branch.wait_paid(invoice)
     assert branch.entries(transaction) == paid_entries(1_234)
 
@@ -78,7 +73,7 @@ def test_notifications_and_a_refund_race(shop, branch, name):
     invoice, transaction, reference = branch.begin(name, 5_000)
     shop.gateways[name].control(f"orders/{reference}/pay", {})
     deliver(shop, name, order=reference)
-    poll(branch)
+    branch.poll()
     branch.wait_paid(invoice)
 
     deliveries, _ = at_once(
@@ -118,6 +113,6 @@ def test_two_databases_on_one_host(shop, name):
     assert not there.value(
         "SELECT count(*) FROM payment_transaction WHERE reference = %s", references[0]
     )
-    poll(here)
+    here.poll()
     here.wait_paid(begun[0][0])
     assert here.entries(begun[0][1]) == paid_entries(4_200)

@@ -88,7 +88,7 @@ def test_a_late_top_up_is_in_the_wallet_once(shop, branch, name, late_payment):
         deliveries = gateway.control("notifications/deliver", told)["deliveries"]
         assert [each["accepted"] for each in deliveries] == [True] * 2, deliveries
         # Odoo's page asks so after a payment, and thereby books it.
-        branch.customer.rpc("/payment/status/poll")
+        branch.poll()
         assert branch.state(transaction) == "done"
         assert balance(branch) == before + 7_000
         entries = [Entry(BANK, 7_000, 0), Entry(LIABILITY, 0, 7_000)]
