@@ -71,9 +71,13 @@ class OdooClient:
     def submit(self, page: str, action: str, **fields) -> requests.Response:
         """Send a form, with the token of a page that has been open for some time already."""
         if not self._token:
-            found = re.search(r'name="csrf_token" value="([^"]+)"', self.page(page).text)
+            answer = self.page(page)
+            found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
             if not found:
-                raise OdooError(f"The page {page} has no form to send.")
+                says = " ".join(
+                    re.sub(r"<script.*?</script>|<[^>]+>", " ", answer.text, flags=re.S).split()
+                )
+                raise OdooError(f"{page} ({answer.status_code}) has no form to send: {says}")
             self._token = found.group(1)
         data = {"csrf_token": self._token, **fields}
         return self.http.post(self.url + action, data=data, timeout=60)
