@@ -171,14 +171,7 @@ class Connection(asyncio.Protocol):
         self.cut("it does not read what it is sent")
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes: of a registered peer together with those of others."""
-        if self._intake is None:
-            self.take(data)
-        else:
-            self._server.inbox.put(self, data)
-
-    def take(self, data: bytes) -> None:
-        """Handle bytes, however they are cut."""
+        """Take bytes, however they are cut."""
         if self.closed:
             return
         self._last = now = self._loop.time()

@@ -8,7 +8,6 @@ from .candidates import Candidates
 from .channels.listeners import Listener, listeners
 from .connection import Connection
 from .context import Context
-from .inbox import Inbox
 from .incidents import Subject
 from .lan_buses import Buses
 from .leases import Leases
@@ -29,7 +28,6 @@ class Server:
     def __init__(self, context: Context):
         self.candidates = Candidates(context)
         self.buses = Buses(self, context)
-        self.inbox = Inbox()
         self.leases = Leases(context, lambda: [*self.online, *self.buses.lines])
         self.policy = Policy(context.master)
         self.listeners: list[Listener] = listeners(context, self)
