@@ -31,9 +31,11 @@ _logger = logging.getLogger(__name__)
 EXIT_AWAY = 1
 EXIT_SETTINGS = 2
 EXIT_RESTART = 75
-# Waits before a child that died is started again; one that lived for a while begins anew.
-BACKOFF_FIRST, BACKOFF_LAST = 1.0, 30.0
-HEALTHY_SECONDS = 60.0
+# Waits before a child that died is started again; one that lived for a while begins anew. The
+# longest is short: outputs are guarded by the link, which must not be away for long because it was
+# killed a few times.
+BACKOFF_FIRST, BACKOFF_LAST = 1.0, 10.0
+HEALTHY_SECONDS = 10.0
 # A child that does not end by then is killed; both lose nothing by it.
 STOP_SECONDS = 20.0
 

@@ -46,6 +46,11 @@ class TestChild(BaseCase):
         self.assertEqual(waits, sorted(waits))
         self.assertGreater(waits[0], 0)
 
+    def test_one_that_is_killed_often_is_never_away_for_long(self):
+        for _time in range(20):
+            self.assertFalse(self.end(self.child, -9, lived=1.0))
+            self.assertLessEqual(self.child.due - time.monotonic(), 10.0)
+
     def test_too_many_connections_are_no_wrong_settings(self):
         name = get_db_name()
         _name, parameters = connection_info_for(name)
