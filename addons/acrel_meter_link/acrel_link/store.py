@@ -32,9 +32,6 @@ ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, struct.error)
 STATEMENT_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
 """What is a statement's own fault, but for `UNREADY`."""
 HEARING = 0.05  # s
-MANY, PATIENCE = 100, 3
-"""From so many readings on, others have so much longer to join: a transaction costs as much CPU as
-a hundred of them."""
 UNREADY = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)
 """What an upgrade of the schema that is under way looks like."""
 
@@ -321,17 +318,9 @@ class Writer:
         await self._store(batch, True)
 
     async def _gather(self) -> None:
-        """Give the readings of other connections a moment to join the batch, to many a longer one.
-
-        So a single meter, which may send its next upload after the answer only, is answered soon.
-        """
-        await self._linger(self._settings.flush_time)
-        if len(self._queue[0].readings) >= MANY:
-            await self._linger(self._settings.flush_time * PATIENCE)
-
-    async def _linger(self, seconds: float) -> None:
+        """Give the readings of other connections a moment to join the batch."""
         waited = max(0, self._clock.stamp() - self._queue[0].since) / 1e6
-        left = seconds - waited
+        left = self._settings.flush_time - waited
         if left <= 0 or len(self._queue) > 1 or self.closing or self._urgent.is_set():
             return
         try:

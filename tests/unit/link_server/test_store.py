@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from acrel_link import store
 from acrel_link.attempts import OPENED
 from acrel_link.clock import Clock, to_datetime, to_stamp
 from acrel_link.database import Database
@@ -175,18 +174,6 @@ async def test_a_transaction_has_so_many_statements_at_most(bed, clock):
         for _ in range(35):
             writer.execute("SELECT pg_current_xact_id()::text", done=transactions.append)
     assert [transactions.count(one) for one in dict.fromkeys(transactions)] == [10, 10, 10, 5]
-
-
-async def test_many_readings_wait_longer_for_others(bed, clock, monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE", 1_000_000)
-    crowd = [reading(clock, 1000, meter=number + 1) for number in range(store.MANY)]
-    async with writing(bed, clock) as many, writing(bed, clock) as few:
-        waiting = asyncio.create_task(stored(many, *crowd))
-        for energy in range(3):
-            await stored(few, reading(clock, 1000 + energy, meter=7000))
-        assert not waiting.done()
-        many.execute("SELECT 1", urgent=True)
-        await waiting
 
 
 async def test_identities_are_kept_by_link(bed, clock):
