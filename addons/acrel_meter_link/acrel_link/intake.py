@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from . import commands
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNSTORED_LIMIT = 64  # frames of one connection that wait for their commit before it is read on
+CROSSING = 2.0
+"""A frame that comes again within so many s of its acknowledgement was sent before that arrived."""
 
 
 class Intake:
@@ -36,6 +39,8 @@ class Intake:
     __slots__ = (
         "_alarm_changes",
         "_alarms",
+        "_answered",
+        "_answered_at",
         "_context",
         "_line",
         "_serials",
@@ -50,6 +55,8 @@ class Intake:
         self._slaves: set[int] = set()  # slave addresses that were the link's since it registered
         self._serials: dict[str, int] = {}  # of the link's meters, with their slave addresses
         self._unstored: set[Hashable] = set()  # frames that wait for their commit
+        self._answered: Hashable = None  # the frame that was acknowledged last
+        self._answered_at = 0.0
         self._alarms: dict[int, bytes] = {}  # the last one of each meter
         self._alarm_changes = 0
 
@@ -86,8 +93,8 @@ class Intake:
     def _keep(self, reason: str, command: int, body: bytes) -> None:
         frame = bytes((command,)) + body
         digest = _digest(frame)
-        if digest in self._unstored:
-            return  # sent again before its commit, as in `_store_upload`
+        if digest in self._unstored or self._crosses(digest):
+            return
         self._unstored.add(digest)
         self._context.writer.quarantine(
             reason, frame, self._line.link.id, waiting=partial(self._committed, digest, command)
@@ -96,8 +103,17 @@ class Intake:
     def _committed(self, key: Hashable, command: int) -> None:
         """Acknowledge a frame that is stored, and go on where too many waited."""
         self._unstored.discard(key)
+        self._answered, self._answered_at = key, monotonic()
         self._line.send(command)
         self._line.go_on()
+
+    def _crosses(self, key: Hashable) -> bool:
+        """Tell whether a frame came again while its acknowledgement was on its way.
+
+        An acknowledgement says not which frame it means: the meter would take a second one for its
+        next upload's, which may not be stored yet.
+        """
+        return key == self._answered and monotonic() < self._answered_at + CROSSING
 
     def _note(self, kind: str, message: str) -> None:
         self._context.incidents.note(kind, Subject(link=self._line.link.id), message)
@@ -207,8 +223,8 @@ class Intake:
 
     def _store_upload(self, unit: Unit, upload: Upload, body: bytes, reason: str) -> None:
         digest = _digest(body)
-        if digest in self._unstored:
-            return  # sent again before its commit: an acknowledgement says not which it means
+        if digest in self._unstored or self._crosses(digest):
+            return
         link_id = self._line.link.id
         stamp = self._context.clock.stamp()
         plan = upload.layout

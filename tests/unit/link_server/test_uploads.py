@@ -2,7 +2,7 @@
 
 import pytest
 
-from acrel_link import commands
+from acrel_link import commands, intake
 from acrel_link.crc import seal
 from acrel_link.frames import encode
 from acrel_link.intake import UNSTORED_LIMIT
@@ -55,7 +55,10 @@ async def test_an_upload_is_stored_before_it_is_acknowledged(bed, ids, peer):
     assert (row["e_forward"], row["source"]) == (1005, 0x91)
 
 
-async def test_the_same_upload_is_stored_once_and_acknowledged_each_time(bed, ids, peer):
+async def test_an_upload_sent_again_later_is_stored_once_and_acknowledged_each_time(
+    bed, ids, peer, monkeypatch
+):
+    monkeypatch.setattr(intake, "CROSSING", 0)
     for _ in range(3):
         peer.send(upload(1000))
         assert await acknowledged(peer)
@@ -67,6 +70,19 @@ async def test_an_upload_repeated_before_its_commit_is_acknowledged_once(bed, id
     peer.send(upload(1000), upload(1000), upload(1001))
     assert await acknowledged(peer) and await acknowledged(peer)
     assert bed.readings(ids[1]) == 2
+    await no_more_acknowledgements(peer)
+
+
+@pytest.mark.parametrize("frame", [upload(1000), encode(commands.UPLOAD, b"no reading")])
+async def test_an_upload_that_crosses_its_acknowledgement_is_acknowledged_once(peer, frame):
+    peer.send(frame)
+    assert await acknowledged(peer)
+    peer.send(frame, upload(1001))
+    assert await acknowledged(peer)
+    await no_more_acknowledgements(peer)
+
+
+async def no_more_acknowledgements(peer):
     peer.send(commands.build_time_request(SERIAL))
     while (frame := await peer.frame()).command != commands.TIME:
         assert frame.command != commands.UPLOAD
