@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Hashable
 from datetime import datetime
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 UNSTORED_LIMIT = 64  # frames of one connection that wait for their commit before it is read on
-CROSSING = 2.0
-"""A frame that comes again within so many s of its acknowledgement was sent before that arrived."""
+CROSSING = 1.0
+"""A frame that comes again within so many s of its acknowledgement was sent before that arrived, or
+the peer sends nothing else for as long."""
 
 
 class Intake:
@@ -42,6 +44,7 @@ class Intake:
         "_answered",
         "_answered_at",
         "_context",
+        "_crossing",
         "_line",
         "_serials",
         "_slaves",
@@ -57,6 +60,7 @@ class Intake:
         self._unstored: set[Hashable] = set()  # frames that wait for their commit
         self._answered: Hashable = None  # the frame that was acknowledged last
         self._answered_at = 0.0
+        self._crossing: asyncio.TimerHandle | None = None  # its second acknowledgement
         self._alarms: dict[int, bytes] = {}  # the last one of each meter
         self._alarm_changes = 0
 
@@ -93,7 +97,7 @@ class Intake:
     def _keep(self, reason: str, command: int, body: bytes) -> None:
         frame = bytes((command,)) + body
         digest = _digest(frame)
-        if digest in self._unstored or self._crosses(digest):
+        if self._comes_again(digest, command):
             return
         self._unstored.add(digest)
         self._context.writer.quarantine(
@@ -107,13 +111,23 @@ class Intake:
         self._line.send(command)
         self._line.go_on()
 
-    def _crosses(self, key: Hashable) -> bool:
-        """Tell whether a frame came again while its acknowledgement was on its way.
+    def _comes_again(self, key: Hashable, command: int) -> bool:
+        """Tell whether a frame came again that is acknowledged already, or will be.
 
-        An acknowledgement says not which frame it means: the meter would take a second one for its
-        next upload's, which may not be stored yet.
+        An acknowledgement says not which frame it means. Given twice to a peer that went on, it
+        would stand for the next upload, which may not be stored yet.
         """
-        return key == self._answered and monotonic() < self._answered_at + CROSSING
+        if self._crossing is not None:
+            self._crossing.cancel()
+            self._crossing = None
+        if key in self._unstored:
+            return True
+        if key != self._answered or monotonic() >= self._answered_at + CROSSING:
+            return False
+        # a peer that does not go on waits for it
+        again = asyncio.get_running_loop().call_later
+        self._crossing = again(CROSSING, self._committed, key, command)
+        return True
 
     def _note(self, kind: str, message: str) -> None:
         self._context.incidents.note(kind, Subject(link=self._line.link.id), message)
@@ -223,7 +237,7 @@ class Intake:
 
     def _store_upload(self, unit: Unit, upload: Upload, body: bytes, reason: str) -> None:
         digest = _digest(body)
-        if digest in self._unstored or self._crosses(digest):
+        if self._comes_again(digest, UPLOAD):
             return
         link_id = self._line.link.id
         stamp = self._context.clock.stamp()
