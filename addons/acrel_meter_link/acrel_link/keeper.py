@@ -99,7 +99,7 @@ class Keeper:
                 connection = await psycopg.AsyncConnection.connect(
                     self._context.settings.dsn, application_name="acrel_link listen", **CONNECT
                 )
-                async with connection:
+                try:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     backoff.reset()
                     self._woken()  # what was told before this moment was not heard
@@ -110,6 +110,9 @@ class Keeper:
                             self._woken()
                         # a connection that the network dropped silently is found out here
                         await connection.execute("SELECT 1")
+                finally:
+                    # its own context manager rolls back first, and a stop cancels again and again
+                    await connection.close()
             except AWAY as error:
                 await _pause("Wake-ups are not heard", error, backoff.next())
 
