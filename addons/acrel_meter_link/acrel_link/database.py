@@ -80,17 +80,20 @@ class Database:
         self._dsn, self._name, self._clock = dsn, name, clock
         self._connection: psycopg.AsyncConnection | None = None
         self._lock = asyncio.Lock()
+        self._ended = False
         self.generation = 0
 
     async def connect(self) -> psycopg.AsyncConnection:
         """Return the living connection, or open one."""
         if self._connection is not None and not self._connection.closed:
             return self._connection
+        self._check_goes_on()
         connection = await psycopg.AsyncConnection.connect(
             self._dsn, application_name=f"acrel_link {self._name}", **CONNECT
         )
         try:
             await self._follow_clock(connection)
+            self._check_goes_on()
         except BaseException:
             await connection.close()
             raise
@@ -119,11 +122,20 @@ class Database:
         # the answer is half a round trip old
         self._clock.follow(now + (time.monotonic_ns() // 1000 - before) // 2)
 
+    def _check_goes_on(self) -> None:
+        if self._ended:
+            raise psycopg.InterfaceError("The link process stops.")
+
     async def close(self) -> None:
         """Close the connection; a broken one is closed already."""
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+    async def end(self) -> None:
+        """Close the connection and open none any more, whoever is about to."""
+        self._ended = True
+        await self.close()
 
 
 def check(dsn: str) -> bool:

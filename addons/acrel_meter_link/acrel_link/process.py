@@ -156,8 +156,8 @@ async def serving(
         if spool is not None:
             spool.close()
         await context.writer.disconnect()
-        await context.control.close()
-        await context.keeping.close()
+        await context.control.end()
+        await context.keeping.end()
         failed.cancel()
 
 

@@ -412,8 +412,8 @@ class Writer:
         self._urgent.set()
 
     async def disconnect(self) -> None:
-        """Close the connection to the database."""
-        await self._transactions.database.close()
+        """Close the connection to the database for good."""
+        await self._transactions.database.end()
 
 
 def _text(error: Exception) -> str:

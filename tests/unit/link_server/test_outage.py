@@ -67,6 +67,27 @@ async def test_a_connection_that_breaks_while_it_is_opened_is_closed(bed, monkey
     await until(lambda: bed.one(here) == 0, "it is closed")
 
 
+async def test_a_connection_that_is_being_opened_at_the_end_is_closed(bed, monkeypatch):
+    opening, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(self, connection):
+        opening.set()
+        await goes_on.wait()
+
+    monkeypatch.setattr(Database, "_follow_clock", slow)
+    database = Database(bed.dsn, "late", Clock())
+    fetching = asyncio.create_task(database.fetch("SELECT 1"))
+    await opening.wait()
+    await database.end()
+    goes_on.set()
+    with pytest.raises(psycopg.InterfaceError, match="stops"):
+        await fetching
+    here = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'acrel_link late'"
+    await until(lambda: bed.one(here) == 0, "it is closed")
+    with pytest.raises(psycopg.InterfaceError, match="stops"):
+        await database.fetch("SELECT 1")
+
+
 async def test_hold_stays_closed_while_postgresql_is_away(cluster, bed, ids):
     async with bed.link() as link, bed.fleet(link, speed=100) as fleet:
         await until(lambda: bed.live(ids[2]), "the output was seen")
